@@ -1,0 +1,1 @@
+"""What runs in a bot's container, and the paper venue."""

@@ -1,0 +1,1 @@
+"""The drover command: engines, local cluster, bootstrap, wallets."""
