@@ -1,0 +1,14 @@
+# Policy api-migrate: the prestart task of the control API (namespace hub, job api, task migrate). It signs in to Postgres
+# as the owner, migrates the schema, and sets the password of the API's own login.
+
+path "hub/data/postgres/owner" {
+  capabilities = ["read"]
+}
+
+path "hub/data/postgres/api" {
+  capabilities = ["read"]
+}
+
+path "auth/token/renew-self" {
+  capabilities = ["update"]
+}

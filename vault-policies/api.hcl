@@ -1,0 +1,20 @@
+# Policy api: the control API (namespace hub, job api, task api). It can name the wallets; it cannot read a key, write a
+# policy, a role or a user. Signing page users in needs no right: auth/users/login takes no token.
+
+# Names, addresses, networks and labels: custom metadata, never data.
+path "wallets/metadata/*" {
+  capabilities = ["list", "read"]
+}
+
+path "hub/data/postgres/api" {
+  capabilities = ["read"]
+}
+
+# The key that signs the page's session cookies.
+path "hub/data/api" {
+  capabilities = ["read"]
+}
+
+path "auth/token/renew-self" {
+  capabilities = ["update"]
+}
