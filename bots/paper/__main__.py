@@ -1,0 +1,154 @@
+"""`python -m bots.paper`: the paper Injective venue.
+
+Environment: PAPER_LISTEN_GRPC (127.0.0.1:9900), PAPER_LISTEN_HTTP (127.0.0.1:9901), BLOCK_TIME (seconds, 0.65),
+PAPER_SEED (a number), STATE_DIR (keeps the state over restarts; memory only without it), MARKETS_CONFIG, LOG_LEVEL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+from aiohttp import web
+
+from bots.config import ConfigError, load_markets
+from bots.paper import snapshot
+from bots.paper.chain import Chain
+from bots.paper.errors import StartupError
+from bots.paper.flow import Flow
+from bots.paper.markets import list_markets
+from bots.paper.queries import Queries
+from bots.paper.stream import Streams
+from bots.paper.web import application
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LOG = logging.getLogger("bots.paper")
+_SNAPSHOT_SECONDS = 1.0
+
+
+class Venue:
+    """Everything that runs: chain, gRPC, HTTP, blocks, snapshots."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._grpc_listen = _listen(env, "PAPER_LISTEN_GRPC", "127.0.0.1:9900")
+        self._http_listen = _listen(env, "PAPER_LISTEN_HTTP", "127.0.0.1:9901")
+        self._block_time = _number(env, "BLOCK_TIME", "0.65")
+        markets = list_markets(load_markets(env).values())
+        self._flow = Flow(markets, int(_number(env, "PAPER_SEED", "1")))
+        self.chain = Chain(markets, self._flow)
+        self._streams = Streams()
+        self._state = _state_file(env)
+        self._saved_at = 0.0
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        if self._state and snapshot.restore(self.chain, self._state):
+            _LOG.info("state restored at height %d", self.chain.height)
+        self._flow.fund(self.chain.exchange)
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        server = await self._serve_grpc()
+        runner = await self._serve_http()
+        _LOG.info("paper venue up, gRPC %s, HTTP %s", self._grpc_listen, self._http_listen)
+        await self._make_blocks(stopping)
+        self._save(force=True)
+        await server.stop(grace=0.5)
+        await runner.cleanup()
+
+    async def _serve_grpc(self) -> grpc.aio.Server:
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        server.add_generic_rpc_handlers([*Queries(self.chain).handlers(), self._streams.handler()])
+        try:
+            server.add_insecure_port(self._grpc_listen)
+        except RuntimeError as error:
+            raise StartupError(
+                f"The gRPC address {self._grpc_listen} cannot be used; is it taken?"
+            ) from error
+        await server.start()
+        return server
+
+    async def _serve_http(self) -> web.AppRunner:
+        runner = web.AppRunner(application(self.chain), access_log=None)
+        await runner.setup()
+        host, _, port = self._http_listen.rpartition(":")
+        try:
+            await web.TCPSite(runner, host, int(port)).start()
+        except OSError as error:
+            raise StartupError(
+                f"The HTTP address {self._http_listen} cannot be used; is it taken?"
+            ) from error
+        return runner
+
+    async def _make_blocks(self, stopping: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while not stopping.is_set():
+            # A machine that stood still makes one block, not a burst of those it missed.
+            due = max(due + self._block_time, loop.time())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), max(0, due - loop.time()))
+            self._streams.publish(self.chain.end_block())
+            self._save(force=False)
+
+    def _save(self, *, force: bool) -> None:
+        if self._state and (force or self.chain.time - self._saved_at >= _SNAPSHOT_SECONDS):
+            snapshot.save(self.chain, self._state)
+            self._saved_at = self.chain.time
+
+
+def _listen(env: Mapping[str, str], name: str, default: str) -> str:
+    value = env.get(name, default)
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal():
+        raise StartupError(f"{name} is {value!r}; write host:port.")
+    return value
+
+
+def _number(env: Mapping[str, str], name: str, default: str) -> float:
+    try:
+        value = float(env.get(name, default))
+    except ValueError:
+        value = 0
+    if value <= 0:
+        raise StartupError(f"{name} is {env.get(name)!r}; write a number above 0.")
+    return value
+
+
+def _state_file(env: Mapping[str, str]) -> Path | None:
+    folder = env.get("STATE_DIR")
+    if not folder:
+        return None
+    path = Path(folder)
+    if not path.is_dir() or not os.access(path, os.W_OK):
+        raise StartupError(
+            f"STATE_DIR {folder!r} is not a folder that can be written; make it or leave it unset."
+        )
+    return path / "venue.json"
+
+
+def main() -> int:
+    """Run the venue; returns the exit code."""
+    logging.basicConfig(
+        level=os.environ.get("LOG_LEVEL", "INFO").upper(),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    try:
+        asyncio.run(Venue(os.environ).run())
+    except (StartupError, ConfigError) as error:
+        sys.stderr.write(f"paper venue: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""The refusals of the venue, with the codes that the chain uses for them."""
+
+from __future__ import annotations
+
+__all__ = ["StartupError", "VenueError"]
+
+
+class VenueError(Exception):
+    """A transaction or an order is refused.
+
+    Codes: cosmos-sdk `types/errors` for the codespace `sdk`, injective-core `modules/exchange/types`
+    for `exchange`.
+    """
+
+    def __init__(self, code: int, log: str, codespace: str = "exchange") -> None:
+        super().__init__(log)
+        self.code = code
+        self.codespace = codespace
+
+
+class StartupError(Exception):
+    """The venue cannot start; the message is the sentence for the person who started it."""

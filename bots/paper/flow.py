@@ -1,0 +1,127 @@
+"""Background trading: a seeded price process, makers around it and takers now and then.
+
+Without it a lone bot would never be filled. The accounts belong to nobody and have no key; they trade outside
+of the transaction path, through the same exchange and ledger as everybody.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from bots import addresses
+from bots.paper.errors import VenueError
+from bots.paper.exchange import NewOrder
+from bots.paper.units import ZERO
+
+if TYPE_CHECKING:
+    from bots.paper.exchange import Exchange
+    from bots.paper.markets import Market
+
+__all__ = ["MAKER", "TAKER", "Flow", "PriceProcess"]
+
+MAKER = addresses.to_bech32(addresses.keccak(b"drover paper venue: background maker")[12:])
+TAKER = addresses.to_bech32(addresses.keccak(b"drover paper venue: background taker")[12:])
+_FORTUNE = Decimal(10**9)
+_STEP = 0.0003
+_PULL = 0.002
+_OFFSETS = (Decimal("0.0025"), Decimal("0.004"), Decimal("0.007"), Decimal("0.012"))
+"""Distances of the makers' levels from the fair price, as fractions: outside of where bots quote."""
+_TAKE_PROBABILITY = 0.35
+_MAKER_NOTIONAL = 600
+_TAKER_NOTIONAL = 60
+_REACH = Decimal("0.003")
+
+
+class PriceProcess:
+    """A log price that wanders and is pulled back to where it began."""
+
+    def __init__(self, start: Decimal, rng: random.Random) -> None:
+        self._start = math.log(float(start))
+        self._log = self._start
+        self._rng = rng
+
+    def step(self) -> Decimal:
+        """Move one block on and return the fair price."""
+        self._log += self._rng.gauss(0, _STEP) + _PULL * (self._start - self._log)
+        return self.price
+
+    @property
+    def price(self) -> Decimal:
+        """The fair price now."""
+        return Decimal(str(math.exp(self._log)))
+
+
+class Flow:
+    """The background accounts; one underlying has one price, so spot and perpetual stay together."""
+
+    def __init__(self, markets: dict[str, Market], seed: int) -> None:
+        self._rng = random.Random(seed)  # noqa: S311 - a market simulation, no cryptography
+        self._markets = list(markets.values())
+        self._turn = 0
+        self.prices: dict[str, PriceProcess] = {}
+        for market in self._markets:
+            if market.base.symbol not in self.prices:
+                self.prices[market.base.symbol] = PriceProcess(market.start_price, self._rng)
+
+    def fund(self, exchange: Exchange) -> None:
+        """Give the background accounts their fortune, once."""
+        for token in {token for market in self._markets for token in (market.base, market.quote)}:
+            for address in (MAKER, TAKER):
+                owner = addresses.default_subaccount(address)
+                if not exchange.ledger.available[owner, token.denom]:
+                    exchange.ledger.mint(owner, token.denom, _FORTUNE)
+
+    def fair_price(self, market: Market) -> Decimal:
+        """Return the fair price of a market, which is also its mark price."""
+        return self.prices[market.base.symbol].price
+
+    def trade(self, exchange: Exchange) -> None:
+        """Act once per block: one market is quoted anew, any market may see a taker."""
+        for process in self.prices.values():
+            process.step()
+        for index, market in enumerate(self._markets):
+            if not exchange.books[market.id].levels[True] or self._turn % len(self._markets) == index:
+                self._quote(exchange, market)
+            if self._rng.random() < _TAKE_PROBABILITY:
+                self._take(exchange, market)
+        self._turn += 1
+
+    def _quote(self, exchange: Exchange, market: Market) -> None:
+        exchange.cancel_all(market.id, addresses.default_subaccount(MAKER))
+        fair = self.fair_price(market)
+        for offset in _OFFSETS:
+            notional = Decimal(self._rng.randint(_MAKER_NOTIONAL // 2, _MAKER_NOTIONAL))
+            self._place(exchange, market, MAKER, buy=True, price=fair * (1 - offset), notional=notional)
+            self._place(exchange, market, MAKER, buy=False, price=fair * (1 + offset), notional=notional)
+
+    def _take(self, exchange: Exchange, market: Market) -> None:
+        buy = self._rng.random() < 1 / 2
+        price = self.fair_price(market) * (1 + _REACH if buy else 1 - _REACH)
+        notional = Decimal(self._rng.randint(_TAKER_NOTIONAL // 4, _TAKER_NOTIONAL))
+        self._place(exchange, market, TAKER, buy=buy, price=price, notional=notional, at_market=True)
+
+    def _place(  # noqa: PLR0913 - one order has that many sides
+        self,
+        exchange: Exchange,
+        market: Market,
+        address: str,
+        *,
+        buy: bool,
+        price: Decimal,
+        notional: Decimal,
+        at_market: bool = False,
+    ) -> None:
+        price = price // market.price_tick * market.price_tick
+        quantity = notional / price // market.quantity_tick * market.quantity_tick
+        margin = price * quantity if market.derivative else ZERO
+        new = NewOrder(
+            market.id, addresses.default_subaccount(address), price, quantity, 1 if buy else 2, margin=margin
+        )
+        try:
+            exchange.place(new, address, "", derivative=market.derivative, at_market=at_market)
+        except VenueError:
+            # Too small after rounding, or a fortune spent: the background simply sits this block out.
+            return

@@ -1,0 +1,218 @@
+"""A transaction on the wire: decode it, and check what the chain's ante handler checks."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import coincurve
+
+from bots import addresses
+from bots.paper.errors import VenueError
+from bots.paper.proto import bank_tx, exchange_tx, keys_pb2, tx_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["CHAIN_ID", "MIN_GAS_PRICE", "Account", "Transaction", "check", "decode"]
+
+CHAIN_ID = "injective-paper-1"
+"""No other network has it: what is signed for the paper venue is valid nowhere else."""
+MIN_GAS_PRICE = 160_000_000
+"""inj per gas, in 10⁻¹⁸ INJ; the chain's floor."""
+
+_PUBKEY_URL = "/injective.crypto.v1beta1.ethsecp256k1.PubKey"
+_SIGNATURE_SIZES = (64, 65)
+_MAX_CID = 36
+_SENDER_MESSAGES = (
+    exchange_tx.MsgBatchUpdateOrders,
+    exchange_tx.MsgCreateSpotLimitOrder,
+    exchange_tx.MsgCreateSpotMarketOrder,
+    exchange_tx.MsgCancelSpotOrder,
+    exchange_tx.MsgCreateDerivativeLimitOrder,
+    exchange_tx.MsgCreateDerivativeMarketOrder,
+    exchange_tx.MsgCancelDerivativeOrder,
+    exchange_tx.MsgDeposit,
+    exchange_tx.MsgWithdraw,
+)
+_MESSAGES = {f"/{kind.DESCRIPTOR.full_name}": kind for kind in (*_SENDER_MESSAGES, bank_tx.MsgSend)}
+
+
+@dataclass
+class Account:
+    """An account of the chain."""
+
+    number: int
+    sequence: int = 0
+    """Committed: what a query answers."""
+    pending: int = 0
+    """As CheckTx sees it, with what waits for the next block."""
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """A decoded transaction with one signer."""
+
+    raw: bytes
+    hash: str
+    body: Any
+    auth: Any
+    messages: Sequence[Any]
+    signer: str
+    """Bech32 address of the public key that the transaction carries."""
+    public_key: coincurve.PublicKey
+    signature: bytes
+
+    @property
+    def full(self) -> Any:
+        """The `cosmos.tx.v1beta1.Tx` that a query shows."""
+        return tx_pb2.Tx(body=self.body, auth_info=self.auth, signatures=[self.signature])
+
+
+def decode(raw: bytes) -> Transaction:
+    """Decode a transaction.
+
+    Raises:
+        VenueError: sdk code 2 (not a transaction, or a message that the venue does not serve), 4, 8 or
+            an error of a message's own basic validation.
+    """
+    try:
+        envelope = tx_pb2.TxRaw.FromString(raw)
+        body = tx_pb2.TxBody.FromString(envelope.body_bytes)
+        auth = tx_pb2.AuthInfo.FromString(envelope.auth_info_bytes)
+        messages = [_unpack(wrapped) for wrapped in body.messages]
+        public_key = _public_key(auth)
+    except VenueError:
+        raise
+    except Exception as error:  # protobuf, coincurve and index errors all mean the same here
+        raise VenueError(2, f"tx parse error: {type(error).__name__}", "sdk") from error
+    if not messages:
+        raise VenueError(18, "must contain at least one message: invalid request", "sdk")
+    if len(envelope.signatures) != 1 or len(auth.signer_infos) != 1:
+        raise VenueError(4, "wrong number of signers; expected 1: unauthorized", "sdk")
+    signer = addresses.to_bech32(addresses.address_of_key(public_key.format(compressed=False)))
+    transaction = Transaction(
+        raw,
+        hashlib.sha256(raw).hexdigest().upper(),
+        body,
+        auth,
+        messages,
+        signer,
+        public_key,
+        envelope.signatures[0],
+    )
+    for message in messages:
+        _validate(message, signer)
+    return transaction
+
+
+def _unpack(wrapped: Any) -> Any:
+    kind = _MESSAGES.get(wrapped.type_url)
+    if kind is None:
+        raise VenueError(2, f"unable to resolve type URL {wrapped.type_url[:100]}: tx parse error", "sdk")
+    return kind.FromString(wrapped.value)
+
+
+def _public_key(auth: Any) -> coincurve.PublicKey:
+    wrapped = auth.signer_infos[0].public_key
+    if wrapped.type_url != _PUBKEY_URL:
+        raise VenueError(
+            8, f"public key type {wrapped.type_url[:100]} is not {_PUBKEY_URL}: invalid pubkey", "sdk"
+        )
+    return coincurve.PublicKey(keys_pb2.PubKey.FromString(wrapped.value).key)
+
+
+def _validate(message: Any, signer: str) -> None:
+    """Check what needs no state: the sender and the form of the message (ValidateBasic on the chain)."""
+    sender = message.from_address if isinstance(message, bank_tx.MsgSend) else message.sender
+    if sender != signer:
+        log = f"pubKey does not match signer address {sender[:60]} with signer index: 0: invalid pubkey"
+        raise VenueError(8, log, "sdk")
+    for order in _orders(message):
+        if len(order.order_info.cid) > _MAX_CID:
+            raise VenueError(98, f"client order id is longer than {_MAX_CID}: invalid client order id")
+    if isinstance(message, exchange_tx.MsgDeposit | exchange_tx.MsgWithdraw) and _is_default(
+        message.subaccount_id
+    ):
+        raise VenueError(10, "the default subaccount is the bank account itself: invalid subaccount id")
+    if isinstance(message, exchange_tx.MsgBatchUpdateOrders):
+        cancels_all = bool(
+            message.spot_market_ids_to_cancel_all or message.derivative_market_ids_to_cancel_all
+        )
+        if bool(message.subaccount_id) != cancels_all:
+            raise VenueError(
+                58,
+                "msg contains cancel all marketIDs without subaccountID or the other way round: "
+                "invalid batch msg update",
+            )
+
+
+def _is_default(subaccount: str) -> bool:
+    return subaccount.endswith("0" * 24)
+
+
+def _orders(message: Any) -> list[Any]:
+    if isinstance(message, exchange_tx.MsgBatchUpdateOrders):
+        return [
+            *message.spot_orders_to_create,
+            *message.derivative_orders_to_create,
+            *message.spot_market_orders_to_create,
+            *message.derivative_market_orders_to_create,
+        ]
+    return [message.order] if hasattr(message, "order") else []
+
+
+def check(tx: Transaction, account: Account, height: int) -> int:
+    """Check timeout height, fee, sequence and signature, in the chain's order.
+
+    Returns:
+        The fee in 10⁻¹⁸ INJ.
+
+    Raises:
+        VenueError: sdk codes 30, 13, 32, 4.
+    """
+    if 0 < tx.body.timeout_height < height:
+        raise VenueError(
+            30, f"block height: {height}, timeout height: {tx.body.timeout_height}: tx timeout height", "sdk"
+        )
+    paid = sum(int(coin.amount) for coin in tx.auth.fee.amount if coin.denom == "inj")
+    required = tx.auth.fee.gas_limit * MIN_GAS_PRICE
+    if paid < required:
+        raise VenueError(
+            13, f"insufficient fees; got: {paid}inj required: {required}inj: insufficient fee", "sdk"
+        )
+    sequence = tx.auth.signer_infos[0].sequence
+    if sequence != account.pending:
+        raise VenueError(
+            32,
+            f"account sequence mismatch, expected {account.pending}, got {sequence}: "
+            "incorrect account sequence",
+            "sdk",
+        )
+    if not signature_is_good(tx, account.number):
+        raise VenueError(
+            4,
+            f"signature verification failed; please verify account number ({account.number}), "
+            f"sequence ({account.pending}) and chain-id ({CHAIN_ID}): unauthorized",
+            "sdk",
+        )
+    return paid
+
+
+def signature_is_good(tx: Transaction, account_number: int) -> bool:
+    """Verify r‖s (a 65th byte is ignored, as on the chain) over keccak-256 of the SignDoc."""
+    if len(tx.signature) not in _SIGNATURE_SIZES:
+        return False
+    envelope = tx_pb2.TxRaw.FromString(tx.raw)
+    document = tx_pb2.SignDoc(
+        body_bytes=envelope.body_bytes,
+        auth_info_bytes=envelope.auth_info_bytes,
+        chain_id=CHAIN_ID,
+        account_number=account_number,
+    ).SerializeToString()
+    try:
+        der = coincurve.ecdsa.cdata_to_der(coincurve.ecdsa.deserialize_compact(tx.signature[:64]))
+        return bool(tx.public_key.verify(der, addresses.keccak(document), hasher=None))
+    except ValueError:
+        return False

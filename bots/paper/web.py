@@ -1,0 +1,136 @@
+"""The venue's HTTP side: token list, health, faucet, and what an address has traded."""
+
+from __future__ import annotations
+
+import dataclasses
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from bots import addresses
+from bots.paper.markets import TOKENS
+from bots.paper.units import decimal_text
+
+if TYPE_CHECKING:
+    from bots.paper.chain import Chain
+    from bots.paper.orders import Order
+    from bots.paper.settlement import Trade
+
+__all__ = ["FAUCET", "application", "top_up"]
+
+FAUCET = {"INJ": Decimal(100), "USDT": Decimal(10_000), "TIA": Decimal(500)}
+"""The faucet fills each bank balance up to this, in human units."""
+
+
+def top_up(chain: Chain, address: str) -> dict[str, str]:
+    """Fill the balances of an address up to `FAUCET` and return them by denomination (chain units).
+
+    Money behind open orders counts, so that calling again gives nothing more.
+
+    Raises:
+        ValueError: not an address.
+    """
+    owner = addresses.default_subaccount(address)
+    ledger = chain.exchange.ledger
+    chain.open_account(address)
+    for denom, token in TOKENS.items():
+        missing = FAUCET[token.symbol] - ledger.available[owner, denom] - ledger.held[owner, denom]
+        if missing > 0:
+            ledger.mint(owner, denom, missing)
+    return {denom: str(token.to_chain(ledger.available[owner, denom])) for denom, token in TOKENS.items()}
+
+
+def application(chain: Chain) -> web.Application:
+    """Return the aiohttp application; it listens where no bot's secrets pass."""
+    pages = _Pages(chain)
+    app = web.Application(client_max_size=64 * 1024)
+    app.router.add_get("/tokens.json", pages.tokens)
+    app.router.add_get("/healthz", pages.health)
+    app.router.add_get("/reference.json", pages.reference)
+    app.router.add_post("/faucet", pages.faucet)
+    app.router.add_get("/trades", pages.trades)
+    app.router.add_get("/orders", pages.orders)
+    return app
+
+
+class _Pages:
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+
+    async def tokens(self, _request: web.Request) -> web.Response:
+        tokens = [
+            {"name": t.name, "symbol": t.symbol, "denom": t.denom, "decimals": t.decimals, "address": "", "logo": "",
+             "updatedAt": 0}
+            for t in TOKENS.values()
+        ]  # fmt: skip
+        return web.json_response(tokens)
+
+    async def health(self, _request: web.Request) -> web.Response:
+        return web.json_response({"height": self._chain.height, "time": self._chain.time})
+
+    async def reference(self, _request: web.Request) -> web.Response:
+        """Answer the price elsewhere, as a mainnet book would give it: no order here moves it."""
+        flow, markets = self._chain.flow, self._chain.exchange.markets.values()
+        prices = (
+            {m.id: decimal_text(flow.fair_price(m).quantize(m.price_tick / 100)) for m in markets}
+            if flow
+            else {}
+        )
+        return web.json_response({"time": self._chain.time, "prices": prices})
+
+    async def faucet(self, request: web.Request) -> web.Response:
+        try:
+            body = await request.json()
+            address = str(body["address"])
+            balances = top_up(self._chain, address)
+        except (ValueError, KeyError, TypeError) as error:
+            return _bad_request(f'send {{"address": "inj1…"}} ({error})')
+        return web.json_response({"address": address, "balances": balances})
+
+    async def trades(self, request: web.Request) -> web.Response:
+        try:
+            prefix = _subaccount_prefix(request)
+        except ValueError as error:
+            return _bad_request(str(error))
+        found = [_trade_json(t) for t in self._chain.exchange.trades if t.subaccount.startswith(prefix)]
+        return web.json_response({"height": self._chain.height, "trades": found})
+
+    async def orders(self, request: web.Request) -> web.Response:
+        try:
+            prefix = _subaccount_prefix(request)
+        except ValueError as error:
+            return _bad_request(str(error))
+        books = self._chain.exchange.books.values()
+        found = [
+            _order_json(o) for book in books for o in book.orders.values() if o.subaccount.startswith(prefix)
+        ]
+        return web.json_response({"height": self._chain.height, "orders": found})
+
+
+def _subaccount_prefix(request: web.Request) -> str:
+    return addresses.default_subaccount(request.query.get("address", ""))[:42]
+
+
+def _bad_request(message: str) -> web.Response:
+    return web.json_response({"error": message}, status=400)
+
+
+def _order_json(order: Order) -> dict[str, Any]:
+    return {
+        "order_hash": order.hash,
+        "cid": order.cid,
+        "market_id": order.market_id,
+        "subaccount_id": order.subaccount,
+        "signer": order.signer,
+        "side": "buy" if order.buy else "sell",
+        "price": decimal_text(order.price),
+        "quantity": decimal_text(order.quantity),
+        "fillable": decimal_text(order.fillable),
+    }
+
+
+def _trade_json(trade: Trade) -> dict[str, Any]:
+    plain = dataclasses.asdict(trade)
+    texts = {name: decimal_text(value) for name, value in plain.items() if isinstance(value, Decimal)}
+    return {**plain, **texts, "side": "buy" if trade.buy else "sell", "subaccount_id": trade.subaccount}
