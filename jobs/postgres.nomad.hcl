@@ -109,7 +109,15 @@ job "postgres" {
         cap_drop        = ["all"]
         security_opt    = ["no-new-privileges"]
         pids_limit      = 128
-        args            = ["postgres", "-c", "shared_buffers=32MB", "-c", "max_connections=40"]
+
+        args = [
+          "postgres",
+          "-c", "listen_addresses=*",
+          # The only writable places are the volume and /tmp.
+          "-c", "unix_socket_directories=/tmp",
+          "-c", "shared_buffers=32MB",
+          "-c", "max_connections=40",
+        ]
 
         mount {
           type   = "tmpfs"
@@ -117,16 +125,6 @@ job "postgres" {
 
           tmpfs_options {
             size = 16777216
-            mode = 1023
-          }
-        }
-
-        mount {
-          type   = "tmpfs"
-          target = "/var/run/postgresql"
-
-          tmpfs_options {
-            size = 1048576
             mode = 1023
           }
         }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import time
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ __all__ = ["Bridge", "Container", "answers", "bridge", "build", "containers", "e
 
 _ANSWER_SECONDS = 10.0
 _START_SECONDS = 60.0
+_SIOCGIFADDR = 0x8915
 _TASK_FOLDERS = {"/alloc", "/local", "/secrets"}
 
 
@@ -143,12 +147,21 @@ def bridge() -> Bridge:
     """Return the address of Docker's default bridge.
 
     Raises:
-        OpsError: the daemon has no default bridge.
+        OpsError: the daemon has no default bridge, or it has no address.
     """
-    text = run("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
-    if not text:
-        raise OpsError("Docker has no default bridge network (daemon option --bridge=none); drover needs it.")
-    return Bridge(text)
+    name = run(
+        "network", "inspect", "bridge", "--format", '{{index .Options "com.docker.network.bridge.name"}}'
+    )
+    # Asked of the kernel: a daemon's first start does not write the gateway into the network's own record.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            answer = fcntl.ioctl(probe, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+        except OSError as error:
+            raise OpsError(
+                f"Docker's default bridge {name!r} has no IPv4 address ({error.strerror}); drover needs that "
+                f"bridge: start the daemon without --bridge=none."
+            ) from error
+    return Bridge(socket.inet_ntoa(answer[20:24]))
 
 
 def image_id(reference: str) -> str | None:

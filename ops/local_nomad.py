@@ -92,6 +92,8 @@ def _common(cluster: Cluster, name: str) -> dict[str, Any]:
         "name": f"{cluster.name}-{name}",
         "data_dir": str(cluster.state / "nomad" / name),
         "bind_addr": "127.0.0.1",
+        # Said aloud, because Nomad takes a loopback address only from who asks for it.
+        "advertise": {"http": "127.0.0.1", "rpc": "127.0.0.1", "serf": "127.0.0.1"},
         "disable_update_check": True,
         "acl": {"enabled": True},
         "log_level": "INFO",

@@ -64,10 +64,8 @@ def serves_ui(cluster: Cluster) -> bool:
     except httpx.HTTPError:
         return False
     return (
-        (answer.status_code == httpx.codes.OK
-        and b"VaultEmber" in answer.content)
-        or b"<title>Vault" in answer.content
-    )
+        answer.status_code == httpx.codes.OK and b"VaultEmber" in answer.content
+    ) or b"<title>Vault" in answer.content
 
 
 def _data(cluster: Cluster) -> Path:

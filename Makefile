@@ -1,0 +1,11 @@
+.PHONY: up down status test lint bench
+up:    ## bring everything up and print where the page is
+	./drover up
+down:  ## end what up started; nothing is lost
+	./drover down
+status:
+	./drover status
+test:  ## everything, against real engines; sets up what it needs
+	./ops/test.sh
+lint:
+	./ops/lint.sh

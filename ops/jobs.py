@@ -1,0 +1,160 @@
+"""The services of the hub, run with the nomad CLI exactly as an operator would run them by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from ops.errors import OpsError
+from ops.local_nomad import management_token
+from ops.settings import REPO, write_private
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ops.settings import Cluster
+
+__all__ = ["Service", "ensure_volume", "run", "state_of", "wait_healthy"]
+
+_HEALTHY_SECONDS = 180.0
+_NOT_WORTH_SAYING = {"Received", "Task Setup", "Building Task Directory", "Started", "Restart Signaled"}
+
+
+@dataclass(frozen=True)
+class Service:
+    """A job file and the variables it is run with."""
+
+    job: str
+    variables: dict[str, Any]
+
+
+def run(cluster: Cluster, nomad: Path, service: Service, log: Path) -> str:
+    """Submit a job; a job that is there unchanged is not touched.
+
+    Raises:
+        OpsError: Nomad refuses the job; with Nomad's words.
+    """
+    before = _job(cluster, service.job)
+    variables = cluster.state / "nomad" / f"{service.job}.vars.json"
+    # Nomad's HCL reads JSON for the same meaning; the file also lets an operator repeat the command by hand.
+    write_private(variables, json.dumps(service.variables, indent=2))
+    file = REPO / "jobs" / f"{service.job}.nomad.hcl"
+    _cli(cluster, nomad, log, "job", "run", "-detach", f"-var-file={variables}", str(file))
+    after = _job(cluster, service.job)
+    if before is None or before.get("Stop"):
+        return "submitted"
+    changed = after is not None and after["Version"] != before["Version"]
+    return "updated" if changed else "unchanged"
+
+
+def ensure_volume(cluster: Cluster, nomad: Path, name: str, log: Path) -> None:
+    """Create a dynamic host volume of the hub unless it is there.
+
+    Raises:
+        OpsError: Nomad refuses it.
+    """
+    for volume in _get(cluster, "volumes?type=host&namespace=hub") or []:
+        if volume["Name"] == name:
+            return
+    _cli(cluster, nomad, log, "volume", "create", str(REPO / "jobs" / "volumes" / f"{name}.volume.hcl"))
+
+
+def state_of(cluster: Cluster, job: str, namespace: str = "hub") -> tuple[bool, str]:
+    """Return whether a job runs healthy as its newest version says, and otherwise why not."""
+    found = _job(cluster, job, namespace)
+    if found is None or found.get("Stop"):
+        return False, "not submitted"
+    listed = _get(cluster, f"job/{job}/allocations?namespace={namespace}") or []
+    mine = [a for a in listed if a["JobVersion"] == found["Version"] and a["DesiredStatus"] == "run"]
+    if not mine:
+        return False, _blocked(cluster, job, namespace) or "waiting to be placed"
+    newest = max(mine, key=lambda a: int(a["CreateIndex"]))
+    if newest["ClientStatus"] == "running" and _healthy(cluster, newest["ID"]):
+        return True, "healthy"
+    return False, _last_words(newest) or newest["ClientStatus"]
+
+
+def wait_healthy(cluster: Cluster, job: str, namespace: str = "hub") -> None:
+    """Wait until a job is healthy.
+
+    Raises:
+        OpsError: it is not within three minutes; with Nomad's reason.
+    """
+    deadline = time.monotonic() + _HEALTHY_SECONDS
+    while True:
+        healthy, reason = state_of(cluster, job, namespace)
+        if healthy:
+            return
+        if time.monotonic() > deadline:
+            raise OpsError(
+                f"{job} is not healthy after {_HEALTHY_SECONDS:.0f} s: {reason}. Look closer with: "
+                f'eval "$(./drover env)" && nomad job status -namespace={namespace} {job}'
+            )
+        time.sleep(0.3)
+
+
+def environment(cluster: Cluster) -> dict[str, str]:
+    """Return the variables that point nomad's and vault's own commands at this cluster."""
+    return {"NOMAD_ADDR": cluster.nomad_addr, "NOMAD_TOKEN": management_token(cluster)}
+
+
+def _cli(cluster: Cluster, nomad: Path, log: Path, *arguments: str) -> None:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("NOMAD_", "AWS_"))}
+    result = subprocess.run(
+        [nomad, *arguments], env={**inherited, **environment(cluster)}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False, cwd=REPO, timeout=120,
+    )  # fmt: skip
+    with log.open("a") as file:
+        file.write(result.stdout + result.stderr)
+    if result.returncode != 0:
+        words = " ".join(result.stderr.split())[:400]
+        raise OpsError(f"nomad {arguments[0]} {arguments[1]} {arguments[-1]} failed: {words}")
+
+
+def _get(cluster: Cluster, path: str) -> Any:
+    try:
+        answer = httpx.get(
+            f"{cluster.nomad_addr}/v1/{path}",
+            headers={"X-Nomad-Token": management_token(cluster)},
+            timeout=10,
+        )
+    except httpx.HTTPError as error:
+        raise OpsError(f"Nomad does not answer on {cluster.nomad_addr} ({type(error).__name__}).") from error
+    return answer.json() if answer.status_code == httpx.codes.OK else None
+
+
+def _job(cluster: Cluster, job: str, namespace: str = "hub") -> dict[str, Any] | None:
+    found: dict[str, Any] | None = _get(cluster, f"job/{job}?namespace={namespace}")
+    return found
+
+
+def _healthy(cluster: Cluster, allocation: str) -> bool:
+    checks = _get(cluster, f"client/allocation/{allocation}/checks") or {}
+    return all(check["Status"] == "success" for check in checks.values())
+
+
+def _blocked(cluster: Cluster, job: str, namespace: str) -> str:
+    for evaluation in _get(cluster, f"job/{job}/evaluations?namespace={namespace}") or []:
+        for failure in (evaluation.get("FailedTGAllocs") or {}).values():
+            causes = {
+                **(failure.get("ConstraintFiltered") or {}),
+                **(failure.get("DimensionExhausted") or {}),
+            }
+            return "no node can take it: " + ", ".join(causes) if causes else "no node can take it"
+    return ""
+
+
+def _last_words(allocation: dict[str, Any]) -> str:
+    events = [
+        event
+        for task in (allocation.get("TaskStates") or {}).values()
+        for event in task.get("Events") or []
+        if event["Type"] not in _NOT_WORTH_SAYING
+    ]
+    return max(events, key=lambda event: int(event["Time"]))["DisplayMessage"] if events else ""

@@ -1,0 +1,175 @@
+"""`drover up`: from nothing, or from whatever is there, to a healthy cluster."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from ops import bootstrap, docker, engines, images, jobs, local_nomad, local_vault, wallets
+from ops.errors import OpsError
+from ops.nomad import Nomad
+from ops.secret import Secret
+from ops.settings import write_private
+from ops.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ops.docker import Bridge
+    from ops.images import Images
+    from ops.settings import Cluster
+    from ops.steps import Steps
+    from ops.users import SignIn
+
+__all__ = ["exclusively", "up"]
+
+_LARGEST_OWN_LOG = 20_000_000
+_FUNDING_SECONDS = 60.0
+SIGN_IN = "sign-in.json"
+
+
+@contextmanager
+def exclusively(cluster: Cluster) -> Iterator[None]:
+    """Hold the state folder: two `up` or `down` at once would undo each other.
+
+    Raises:
+        OpsError: another drover holds it.
+    """
+    with (cluster.state / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OpsError(
+                f"another drover works on {cluster.state} right now; wait until it is done."
+            ) from None
+        yield
+
+
+def up(cluster: Cluster, steps: Steps, *, expose: bool) -> None:
+    """Bring everything up, step by step; what is there already is left alone.
+
+    Raises:
+        OpsError: a step could not be done; what was done stays and is used by the next `up`.
+    """
+    _trim_logs(cluster)
+    with steps.step("Docker", "docker") as step:
+        step.done(docker.ensure(cluster, step.log))
+        bridge = docker.bridge()
+    programs = {}
+    for engine in (engines.VAULT, engines.NOMAD):
+        with steps.step(f"Find {engine.name}", f"engine-{engine.name}") as step:
+            found = engines.find(engine, step.log, step.note)
+            step.done(f"{found.version}, {found.origin}")
+            programs[engine.name] = found.path
+    with steps.step("Images", "images") as step:
+        built, origin = images.build_all(step.log)
+        step.done(f"base: {origin}")
+    _engines(cluster, steps, programs, bridge)
+    with steps.step("Policies, roles, secrets", "bootstrap") as step:
+        step.done(_bootstrap(cluster, step.log))
+    with steps.step("Wallets of the paper network", "wallets") as step:
+        made = wallets.ensure_paper_wallets(vault_of(cluster))
+        step.done(f"{len(made)} there")
+    _services(cluster, steps, programs["nomad"], _variables(cluster, bridge, built, expose=expose))
+    with steps.step("Paper money", "funding") as step:
+        _fund(cluster, bridge, step.log)
+
+
+def vault_of(cluster: Cluster) -> Vault:
+    """Return a connection to the local Vault with its root token."""
+    return Vault(cluster.vault_addr, Secret(local_vault.root_token(cluster)))
+
+
+def nomad_of(cluster: Cluster) -> Nomad:
+    """Return a connection to the local Nomad with its management token."""
+    return Nomad(cluster.nomad_addr, Secret(local_nomad.management_token(cluster)))
+
+
+def _trim_logs(cluster: Cluster) -> None:
+    # The agents rotate their own logs; what they print beside that is only wanted when one does not start.
+    for log in cluster.log.glob("*.log"):
+        if log.stat().st_size > _LARGEST_OWN_LOG:
+            log.open("w").close()
+
+
+def _engines(cluster: Cluster, steps: Steps, programs: dict[str, Path], bridge: Bridge) -> None:
+    with steps.step("Vault", "vault.out") as step:
+        step.done(local_vault.ensure(cluster, programs["vault"], bridge))
+    with steps.step("Nomad's server", "nomad-server.out") as step:
+        step.done(local_nomad.ensure_server(cluster, programs["nomad"]))
+    with steps.step("Nomad's client", "nomad-client.out") as step:
+        step.done(local_nomad.ensure_client(cluster, programs["nomad"], bridge))
+
+
+def _bootstrap(cluster: Cluster, log: Path) -> str:
+    def keep(sign_in: SignIn) -> None:
+        record = {"username": sign_in.username, "password": sign_in.password.reveal()}
+        write_private(cluster.secrets / SIGN_IN, json.dumps(record))
+
+    with log.open("a") as file:
+        outcome = bootstrap.bootstrap(
+            vault_of(cluster),
+            nomad_of(cluster),
+            jwks_url=cluster.nomad_addr + bootstrap.JWKS_PATH,
+            env=os.environ,
+            keep_sign_in=keep,
+            report=lambda line: print(line, file=file, flush=True),
+        )
+    return f"{outcome.changes} changes" if outcome.changes else "unchanged"
+
+
+def _variables(cluster: Cluster, bridge: Bridge, built: Images, *, expose: bool) -> list[jobs.Service]:
+    ports = cluster.ports
+    venue: dict[str, Any] = {"image": built.bot, "grpc_port": ports.venue_grpc, "http_port": ports.venue_http}
+    api = {
+        "image": built.api,
+        "bot_image": built.bot,
+        "page_network": "outside" if expose else "loopback",
+        "port": ports.page,
+        "postgres_host": bridge.address,
+        "postgres_port": ports.postgres,
+        "vault_addr": f"http://{bridge.address}:{ports.vault}",
+        "paper_grpc": f"{bridge.address}:{ports.venue_grpc}",
+        "paper_http": f"http://{bridge.address}:{ports.venue_http}",
+    }
+    return [
+        jobs.Service("postgres", {"image": built.postgres, "port": ports.postgres}),
+        jobs.Service("paper-venue", venue),
+        jobs.Service("api", api),
+    ]
+
+
+def _services(cluster: Cluster, steps: Steps, nomad: Path, services: list[jobs.Service]) -> None:
+    for service in services:
+        with steps.step(f"Job {service.job}", f"job-{service.job}") as step:
+            if service.job != "api":
+                jobs.ensure_volume(cluster, nomad, service.job, step.log)
+            step.done(jobs.run(cluster, nomad, service, step.log))
+    for service in services:
+        with steps.step(f"{service.job} healthy", f"job-{service.job}"):
+            jobs.wait_healthy(cluster, service.job)
+
+
+def _fund(cluster: Cluster, bridge: Bridge, log: Path) -> None:
+    faucet = f"http://{bridge.address}:{cluster.ports.venue_http}/faucet"
+    deadline = time.monotonic() + _FUNDING_SECONDS
+    for wallet in wallets.list_wallets(vault_of(cluster)):
+        if wallet.network != "paper":
+            continue
+        while True:
+            try:
+                answer = httpx.post(faucet, json={"address": wallet.account}, timeout=10).raise_for_status()
+                break
+            except httpx.HTTPError as error:
+                if time.monotonic() > deadline:
+                    raise OpsError(f"the paper venue's faucet {faucet} does not answer ({error}).") from error
+                time.sleep(0.3)
+        with log.open("a") as file:
+            file.write(answer.text + "\n")
