@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
 from typing import TYPE_CHECKING
 
 from ops.bootstrap_nomad import bootstrap_nomad
@@ -17,19 +17,9 @@ if TYPE_CHECKING:
     from ops.users import SignIn
     from ops.vault import Vault
 
-__all__ = ["JWKS_PATH", "Outcome", "bootstrap"]
+__all__ = ["JWKS_PATH", "bootstrap"]
 
 JWKS_PATH = "/.well-known/jwks.json"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a bootstrap did."""
-
-    changes: int
-    """How many things were made, repaired or removed."""
-    sign_in: SignIn | None
-    """The first page user, when this run made it."""
 
 
 def bootstrap(  # noqa: PLR0913 - two servers and how each reaches the other; all but the servers are by name
@@ -39,10 +29,10 @@ def bootstrap(  # noqa: PLR0913 - two servers and how each reaches the other; al
     jwks_url: str,
     nomad_jwks_url: str | None = None,
     jwks_ca: str = "",
-    env: Mapping[str, str],
-    keep_sign_in: Callable[[SignIn], None],
-    report: Callable[[str], None],
-) -> Outcome:
+    env: Mapping[str, str] = os.environ,
+    keep_sign_in: Callable[[SignIn], object] = lambda _: None,
+    report: Callable[[str], object],
+) -> SignIn | None:
     """Apply every policy, role, namespace and sign-in; generate the hub's secrets and the first page user.
 
     Idempotent: what is as it should be is left alone, what is missing or altered is repaired, passwords and
@@ -55,8 +45,11 @@ def bootstrap(  # noqa: PLR0913 - two servers and how each reaches the other; al
         nomad_jwks_url: the same as Nomad's own servers reach them; `jwks_url` when left out.
         jwks_ca: PEM of the CA that signed that address's certificate; empty for http or a public CA.
         env: where DASHBOARD_USERNAME and DASHBOARD_PASSWORD may stand.
-        keep_sign_in: called with a new first user before it is written to Vault.
-        report: called with one line per thing.
+        keep_sign_in: given a new first user before Vault is: one generated just before a crash is not lost.
+        report: called with one line per thing; those that end in `unchanged` were as they should be.
+
+    Returns:
+        The first page user, when this run made it.
 
     Raises:
         OpsError: one of the two refuses or does not answer; what was done stays, a second run goes on.
@@ -67,5 +60,4 @@ def bootstrap(  # noqa: PLR0913 - two servers and how each reaches the other; al
     lines = Report(report)
     bootstrap_nomad(nomad, nomad_jwks_url or jwks_url, jwks_ca, lines)
     bootstrap_vault(vault, jwks_url, jwks_ca, lines)
-    sign_in = ensure_first_user(vault, env, keep_sign_in, lines)
-    return Outcome(lines.changes, sign_in)
+    return ensure_first_user(vault, env, keep_sign_in, lines)

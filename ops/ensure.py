@@ -11,16 +11,14 @@ __all__ = ["Report", "ensure", "same"]
 
 
 class Report:
-    """Says one line per thing and counts the changes."""
+    """Says one line per thing."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], object]) -> None:
         """Pass every line to `say`."""
         self.say = say
-        self.changes = 0
 
     def changed(self, what: str, how: str) -> None:
         """Say that a thing was made, repaired or removed."""
-        self.changes += 1
         self.say(f"{what}: {how}")
 
     def unchanged(self, what: str) -> None:

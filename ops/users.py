@@ -56,17 +56,13 @@ def check_sign_in(username: str, password: str) -> SignIn:
     """
     if not _USERNAME.fullmatch(username):
         raise OpsError(
-            f"{username[:40]!r} is not a user name; use up to 63 lower-case letters, digits, dots, hyphens and "
-            "underscores, beginning with a letter or digit."
+            f"{username[:40]!r} is not a user name; use up to 63 lower-case letters, digits, dots, hyphens "
+            "and underscores, beginning with a letter or digit."
         )
     if len(password) < _SHORTEST or not password.isprintable():
-        raise OpsError(
-            f"A password needs at least {_SHORTEST} printable characters; choose another."
-        )
+        raise OpsError(f"A password needs at least {_SHORTEST} printable characters; choose another.")
     if len(password.encode()) > _LONGEST_BYTES:
-        raise OpsError(
-            f"A password may not be longer than {_LONGEST_BYTES} bytes; choose another."
-        )
+        raise OpsError(f"A password may not be longer than {_LONGEST_BYTES} bytes; choose another.")
     return SignIn(username, Secret(password))
 
 
@@ -116,7 +112,7 @@ def remove_user(vault: Vault, username: str) -> None:
 
 
 def ensure_first_user(
-    vault: Vault, env: Mapping[str, str], keep: Callable[[SignIn], None], report: Report
+    vault: Vault, env: Mapping[str, str], keep: Callable[[SignIn], object], report: Report
 ) -> SignIn | None:
     """Make the first page user where there is none: from DASHBOARD_USERNAME/_PASSWORD, else generated.
 
