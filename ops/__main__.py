@@ -15,9 +15,12 @@ from ops import doctor, jobs, local_vault
 from ops import down as down_
 from ops import status as status_
 from ops import up as up_
+from ops.bootstrap_cli import bootstrap
 from ops.errors import OpsError
 from ops.settings import Cluster
 from ops.steps import Steps
+from ops.users_cli import users
+from ops.wallets_cli import wallets
 
 __all__ = ["main"]
 
@@ -125,6 +128,10 @@ def _engine_folders() -> str:
     return ":".join(
         str(folder / f"{engine.name}-{engine.version}") for engine in (engines.NOMAD, engines.VAULT)
     )
+
+
+for command in (bootstrap, users, wallets):
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -13,10 +13,8 @@ import httpx
 
 from ops import bootstrap, docker, engines, images, jobs, local_nomad, local_vault, wallets
 from ops.errors import OpsError
-from ops.nomad import Nomad
-from ops.secret import Secret
 from ops.settings import write_private
-from ops.vault import Vault
+from ops.target import nomad_of, vault_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +31,8 @@ __all__ = ["exclusively", "up"]
 _LARGEST_OWN_LOG = 20_000_000
 _FUNDING_SECONDS = 60.0
 SIGN_IN = "sign-in.json"
+_LOCAL: dict[str, str] = {}
+"""No variable of this shell: `up` must not bootstrap somebody else's Vault."""
 
 
 @contextmanager
@@ -75,21 +75,11 @@ def up(cluster: Cluster, steps: Steps, *, expose: bool) -> None:
     with steps.step("Policies, roles, secrets", "bootstrap") as step:
         step.done(_bootstrap(cluster, step.log))
     with steps.step("Wallets of the paper network", "wallets") as step:
-        made = wallets.ensure_paper_wallets(vault_of(cluster))
+        made = wallets.ensure_paper_wallets(vault_of(cluster, _LOCAL))
         step.done(f"{len(made)} there")
     _services(cluster, steps, programs["nomad"], _variables(cluster, bridge, built, expose=expose))
     with steps.step("Paper money", "funding") as step:
         _fund(cluster, bridge, step.log)
-
-
-def vault_of(cluster: Cluster) -> Vault:
-    """Return a connection to the local Vault with its root token."""
-    return Vault(cluster.vault_addr, Secret(local_vault.root_token(cluster)))
-
-
-def nomad_of(cluster: Cluster) -> Nomad:
-    """Return a connection to the local Nomad with its management token."""
-    return Nomad(cluster.nomad_addr, Secret(local_nomad.management_token(cluster)))
 
 
 def _trim_logs(cluster: Cluster) -> None:
@@ -113,16 +103,19 @@ def _bootstrap(cluster: Cluster, log: Path) -> str:
         record = {"username": sign_in.username, "password": sign_in.password.reveal()}
         write_private(cluster.secrets / SIGN_IN, json.dumps(record))
 
+    lines: list[str] = []
+    bootstrap.bootstrap(
+        vault_of(cluster, _LOCAL),
+        nomad_of(cluster, _LOCAL),
+        jwks_url=cluster.nomad_addr + bootstrap.JWKS_PATH,
+        env=os.environ,
+        keep_sign_in=keep,
+        report=lines.append,
+    )
     with log.open("a") as file:
-        outcome = bootstrap.bootstrap(
-            vault_of(cluster),
-            nomad_of(cluster),
-            jwks_url=cluster.nomad_addr + bootstrap.JWKS_PATH,
-            env=os.environ,
-            keep_sign_in=keep,
-            report=lambda line: print(line, file=file, flush=True),
-        )
-    return f"{outcome.changes} changes" if outcome.changes else "unchanged"
+        file.writelines(f"{line}\n" for line in lines)
+    changes = sum(not line.endswith("unchanged") for line in lines)
+    return f"{changes} changes" if changes else "unchanged"
 
 
 def _variables(cluster: Cluster, bridge: Bridge, built: Images, *, expose: bool) -> list[jobs.Service]:
@@ -160,7 +153,7 @@ def _services(cluster: Cluster, steps: Steps, nomad: Path, services: list[jobs.S
 def _fund(cluster: Cluster, bridge: Bridge, log: Path) -> None:
     faucet = f"http://{bridge.address}:{cluster.ports.venue_http}/faucet"
     deadline = time.monotonic() + _FUNDING_SECONDS
-    for wallet in wallets.list_wallets(vault_of(cluster)):
+    for wallet in wallets.list_wallets(vault_of(cluster, _LOCAL)):
         if wallet.network != "paper":
             continue
         while True:
