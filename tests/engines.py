@@ -34,9 +34,7 @@ class VaultServer:
         return httpx.post(f"{self.address}/v1/auth/jwt-nomad/login", json={"role": role, "jwt": jwt})
 
     def call(self, token: str, method: str, path: str, body: Any = None) -> httpx.Response:
-        return httpx.request(
-            method, f"{self.address}/v1/{path}", headers={"X-Vault-Token": token}, json=body
-        )
+        return httpx.request(method, f"{self.address}/v1/{path}", headers={"X-Vault-Token": token}, json=body)
 
 
 @dataclass(frozen=True)
