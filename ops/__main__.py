@@ -130,6 +130,19 @@ def _engine_folders() -> str:
     )
 
 
+@cli.command("render")
+@click.argument("bot")
+@click.option(
+    "--network", type=click.Choice(["paper", "testnet", "mainnet"]), default="paper", show_default=True
+)
+@click.pass_obj
+def render_(cluster: Cluster, bot: str, network: str) -> None:
+    """Print the Nomad job of BOT (<wallet>.<market>.<type>); nothing is submitted."""
+    from ops import render  # noqa: PLC0415 - Jinja is only wanted here
+
+    click.echo(render.render(cluster, bot, network), nl=False)
+
+
 for command in (bootstrap, users, wallets):
     cli.add_command(command)
 
