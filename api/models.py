@@ -12,7 +12,7 @@ from api.errors import InvalidBotIdError
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["SLUG", "Bot", "BotId", "BotSpec", "BotType", "Market", "Network", "Phase", "Wallet"]
+__all__ = ["SLUG", "Bot", "BotId", "BotSpec", "BotType", "Definition", "Market", "Network", "Phase", "Wallet"]
 
 SLUG = re.compile(r"[a-z][a-z0-9-]{0,30}", re.ASCII)
 """One part of a bot id, matched whole: so a dot separates the parts without doubt."""
@@ -80,6 +80,16 @@ class BotSpec:
 
     id: BotId
     network: Network
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A bot as Postgres keeps it: what people decided."""
+
+    spec: BotSpec
+    desired: str
+    """running or stopped; Nomad tells what is."""
+    version: int
 
 
 @dataclass(frozen=True)

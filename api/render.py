@@ -1,7 +1,8 @@
-"""BotSpec → job HCL. Pure: the same spec and settings give the same text, and nothing is read but the template."""
+"""BotSpec → job HCL. Pure: the same input gives the same text, and nothing is read but the template."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -12,8 +13,9 @@ import jinja2
 from api.errors import RenderError
 from api.models import BotSpec, Network
 
-__all__ = ["JobSettings", "hcl", "render_bot"]
+__all__ = ["JobSettings", "hcl", "render_bot", "template_hash"]
 
+_TEMPLATE = "bot.nomad.hcl.j2"
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "nomad"
 
 # Nomad's client interpolates ${name} a second time when the task starts (helper/args.ReplaceEnv), after
@@ -97,7 +99,7 @@ def render_bot(spec: BotSpec, settings: JobSettings) -> str:
     """
     return (
         _environment()
-        .get_template("bot.nomad.hcl.j2")
+        .get_template(_TEMPLATE)
         .render(
             id=str(spec.id),
             wallet=spec.id.wallet,
@@ -109,3 +111,9 @@ def render_bot(spec: BotSpec, settings: JobSettings) -> str:
             settings=settings,
         )
     )
+
+
+@cache
+def template_hash() -> str:
+    """Return the SHA-256 of the template, which tells later which template a version was rendered from."""
+    return hashlib.sha256((TEMPLATES / _TEMPLATE).read_bytes()).hexdigest()

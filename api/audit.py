@@ -1,0 +1,67 @@
+"""One audit row per action: who, from where, what, how it ended. Without Postgres the log keeps it."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from api.errors import DroverError, StoreUnavailableError
+from api.store import AuditEntry
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from api.models import BotId
+    from api.store import Store
+
+__all__ = ["Actor", "Audit"]
+
+log = logging.getLogger("drover.audit")
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks, and from which address."""
+
+    user: str
+    address: str
+
+
+class Audit:
+    """Writes audit rows."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @asynccontextmanager
+    async def action(
+        self, actor: Actor, action: str, bot_id: BotId | None, **asked: str | None
+    ) -> AsyncIterator[dict[str, str | None]]:
+        """Write one row when the block ends: `ok`, or the code of its error. The block may set `bot_id`."""
+        entry = {"bot_id": str(bot_id) if bot_id else None}
+        result = "internal_error"
+        try:
+            yield entry
+            result = "ok"
+        except DroverError as error:
+            result = error.code
+            raise
+        finally:
+            detail = {key: text[:80] for key, text in asked.items() if text is not None}
+            await self.write(AuditEntry(actor.user, actor.address, action, entry["bot_id"], detail, result))
+
+    async def write(self, entry: AuditEntry) -> None:
+        """Append the row, and a line to the log."""
+        fields: dict[str, Any] = {
+            "who": entry.who,
+            "from_addr": entry.from_addr,
+            "bot": entry.bot_id,
+            "result": entry.result,
+        }
+        log.info("audit: %s", entry.action, extra=fields)
+        try:
+            await self._store.audit(entry)
+        except StoreUnavailableError:
+            log.warning("audit row not written: the database does not answer", extra=fields)

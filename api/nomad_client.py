@@ -1,0 +1,253 @@
+"""The only module that talks to Nomad: python-nomad for plain calls, httpx for lists, events and logs.
+
+Every call is bound to the namespace `bots`. Ids are `BotId`s or checked UUIDs, so no path can be reached
+but those written here. The task's workload identity is read anew for each call: Nomad renews it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+import nomad
+import requests
+import requests_unixsocket
+from nomad.api.exceptions import BaseNomadException, URLNotFoundNomadException
+
+from api.credentials import Secret
+from api.errors import NomadRefusedError, NomadUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from api.credentials import Credentials
+    from api.models import BotId
+
+__all__ = ["NAMESPACE", "NomadClient", "Snapshot"]
+
+NAMESPACE = "bots"
+LOGIN_METHOD = "drover-workloads"
+_TIMEOUT = 10
+_HEARTBEATS_MISSED = 45
+"""Seconds of silence after which an event stream is dead: Nomad sends `{}` every 10 to 30 s."""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_TOPICS = ["Job", "Allocation", "Evaluation"]
+_LOGIN_LASTS = 10 * 60
+"""Seconds for which an exchanged token is used; Nomad's lasts 15 minutes."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that the board needs of the namespace, as Nomad's list stubs."""
+
+    jobs: list[dict[str, Any]]
+    allocations: list[dict[str, Any]]
+    evaluations: list[dict[str, Any]]
+    index: int
+    """The oldest of the three lists' Raft indexes: streaming from it misses nothing."""
+
+
+class NomadClient:
+    """Nomad, as far as the control plane needs it.
+
+    Every method may raise NomadUnavailableError or NomadRefusedError.
+    """
+
+    def __init__(self, address: str, credentials: Credentials, ca: Path | None = None) -> None:
+        self._credentials = credentials
+        self._verify: str | bool = str(ca) if ca else True
+        socket = address.removeprefix("unix://") if address.startswith("unix://") else None
+        self._address = f"http+unix://{quote(socket, safe='')}" if socket else address
+        self._session = requests_unixsocket.Session() if socket else requests.Session()
+        self._session.trust_env = False
+        self._http = httpx.AsyncClient(
+            base_url="http://nomad" if socket else address,
+            transport=httpx.AsyncHTTPTransport(uds=socket, verify=self._verify),
+            timeout=httpx.Timeout(_TIMEOUT),
+        )
+        self._login: tuple[float, Secret] | None = None
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+        self._session.close()
+
+    # -- plain calls: python-nomad in a worker thread
+
+    async def read_job(self, bot: BotId) -> dict[str, Any] | None:
+        """Return the job, or None when Nomad has none."""
+        job: dict[str, Any] | None = await self._plain(
+            "read a job", lambda api: api.job.get_job(_path(bot)), missing=None
+        )
+        return job
+
+    async def allocations_of(self, bot: BotId) -> list[dict[str, Any]]:
+        """Return stubs of the job's allocations; empty when there is no such job."""
+        stubs: list[dict[str, Any]] = await self._plain(
+            "list allocations", lambda api: api.job.get_allocations(_path(bot)), missing=[]
+        )
+        return stubs
+
+    async def parse(self, hcl: str) -> dict[str, Any]:
+        """Return the job that the HCL says, as Nomad's own parser reads it."""
+        job: dict[str, Any] = await self._plain(
+            "parse the job", lambda api: api.jobs.parse(hcl, canonicalize=True)
+        )
+        return job
+
+    async def register(self, job: dict[str, Any], hcl: str) -> int:
+        """Register the job with its source, so that Nomad's UI shows it; return its JobModifyIndex."""
+        body = {"Job": job, "Submission": {"Source": hcl, "Format": "hcl2"}}
+        answer = await self._plain("register the job", lambda api: api.jobs.register_job(body))
+        return int(answer["JobModifyIndex"])
+
+    async def deregister(self, bot: BotId) -> int:
+        """Stop the job, keeping its history; return its JobModifyIndex."""
+        answer = await self._plain(
+            "stop the job", lambda api: api.job.deregister_job(_path(bot), purge=False)
+        )
+        return int(answer["JobModifyIndex"])
+
+    async def stop_allocation(self, allocation: str) -> None:
+        """Stop one allocation; Nomad places its replacement when the old process has gone."""
+        await self._plain("stop an allocation", lambda api: api.allocation.stop_allocation(_uuid(allocation)))
+
+    async def plan(self, bot: BotId, job: dict[str, Any]) -> dict[str, Any]:
+        """Ask the scheduler what registering would do, with a diff. Nothing is submitted.
+
+        Nomad answers a plan with a workload identity by HTTP 500 (1.11.2), so this one call uses a
+        short token that the login identity is exchanged for.
+        """
+        token = await self._plan_token()
+        answer: dict[str, Any] = await self._plain(
+            "plan the job", lambda api: api.job.plan_job(_path(bot), {"Job": job}, diff=True), token=token
+        )
+        return answer
+
+    async def _plan_token(self) -> Secret:
+        identity = self._credentials.nomad_login()
+        if identity is None:
+            return self._credentials.nomad_token()
+        if self._login and self._login[0] > time.monotonic():
+            return self._login[1]
+        body = {"AuthMethodName": LOGIN_METHOD, "LoginToken": identity.reveal()}
+        answer = await self._send(
+            "POST", "/v1/acl/login", "exchange the login identity", content=json.dumps(body)
+        )
+        token = Secret(answer.json()["SecretID"])
+        self._login = (time.monotonic() + _LOGIN_LASTS, token)
+        return token
+
+    async def _plain(
+        self, what: str, call: Callable[[Any], Any], *, missing: Any = ..., token: Secret | None = None
+    ) -> Any:
+        """Run one python-nomad call in a thread; its exceptions end here."""
+        secret = token or self._credentials.nomad_token()
+        client = nomad.Nomad(
+            address=self._address,
+            namespace=NAMESPACE,
+            token=secret.reveal(),
+            timeout=_TIMEOUT,
+            verify=self._verify,
+            session=self._session,
+        )
+        try:
+            return await asyncio.to_thread(call, client)
+        except URLNotFoundNomadException as error:
+            if missing is ...:
+                raise _refusal(what, error.nomad_resp) from None
+            return missing
+        except BaseNomadException as error:
+            raise _refusal(what, error.nomad_resp) from None
+
+    # -- what python-nomad lacks
+
+    async def snapshot(self) -> Snapshot:
+        """List jobs, allocations and evaluations of the namespace."""
+        lists = await asyncio.gather(
+            self._list("/v1/jobs", meta="true"),
+            self._list("/v1/allocations", task_states="true"),
+            self._list("/v1/evaluations"),
+        )
+        return Snapshot(lists[0][0], lists[1][0], lists[2][0], min(index for _, index in lists))
+
+    @asynccontextmanager
+    async def events(self, index: int) -> AsyncIterator[AsyncIterator[list[dict[str, Any]]]]:
+        """Subscribe to the namespace's events from `index` on; each item is one batch, `[]` a heartbeat.
+
+        Nomad 1.11.2 answers `HTTP/0.0 200`, which httpx reads. The first `{}` proves the subscription;
+        an empty 200 means that Nomad refused it.
+        """
+        query: dict[str, str | int | list[str]] = {"namespace": NAMESPACE, "index": index, "topic": _TOPICS}
+        timeout = httpx.Timeout(_TIMEOUT, read=_HEARTBEATS_MISSED)
+        try:
+            async with self._http.stream(
+                "GET", "/v1/event/stream", params=query, headers=self._headers(), timeout=timeout
+            ) as response:
+                if not response.is_success:
+                    raise _refusal("stream events", response)
+                yield _batches(response)
+        except httpx.HTTPError as error:
+            raise NomadUnavailableError from error
+
+    async def log_tail(self, allocation: str, stream: str, size: int) -> str | None:
+        """Return the last `size` bytes of `stdout` or `stderr`; None when there is no such log."""
+        query = {"task": "bot", "type": stream, "plain": "true", "origin": "end", "offset": size}
+        path = f"/v1/client/fs/logs/{_uuid(allocation)}"
+        try:
+            answer = await self._send("GET", path, "read the log", params={"namespace": NAMESPACE, **query})
+        except NomadRefusedError as error:
+            if error.http_status in {400, 404, 500}:  # a collected allocation, or nothing written yet
+                return None
+            raise
+        return answer.content.decode("utf-8", "replace")
+
+    async def _list(self, path: str, **query: str) -> tuple[list[dict[str, Any]], int]:
+        answer = await self._send("GET", path, f"list {path}", params={"namespace": NAMESPACE, **query})
+        return answer.json() or [], int(answer.headers["X-Nomad-Index"])
+
+    async def _send(self, method: str, path: str, what: str, **options: Any) -> httpx.Response:
+        try:
+            response = await self._http.request(method, path, headers=self._headers(), **options)
+        except httpx.HTTPError as error:
+            raise NomadUnavailableError from error
+        if not response.is_success:
+            raise _refusal(what, response)
+        return response
+
+    def _headers(self) -> dict[str, str]:
+        return {"X-Nomad-Token": self._credentials.nomad_token().reveal()}
+
+
+def _path(bot: BotId) -> str:
+    return quote(str(bot), safe="")
+
+
+def _uuid(text: str) -> str:
+    if not _UUID.fullmatch(text):
+        raise NomadRefusedError("find the allocation", "not an allocation id", 404)
+    return text
+
+
+def _refusal(what: str, answer: Any) -> NomadRefusedError | NomadUnavailableError:
+    """Turn an answer of httpx or requests, or the lack of one, into the error to raise."""
+    status = getattr(answer, "status_code", None)
+    if status is None:
+        return NomadUnavailableError()
+    said = answer.text if isinstance(answer, requests.Response) else f"HTTP {status}"
+    if status == 429 or "No cluster leader" in said:  # noqa: PLR2004 - Too Many Requests
+        return NomadUnavailableError()
+    return NomadRefusedError(what, said.strip(), status)
+
+
+async def _batches(response: httpx.Response) -> AsyncIterator[list[dict[str, Any]]]:
+    async for line in response.aiter_lines():
+        yield json.loads(line).get("Events") or []
