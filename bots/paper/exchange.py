@@ -228,7 +228,8 @@ class Exchange:
         book = self.books[order.market_id]
         book.remove(order)
         self.ledger.undo.append(lambda: book.add(order))
-        if order.cid and self.by_cid.pop((order.subaccount, order.cid), None):
+        if order.cid:
+            self.by_cid.pop((order.subaccount, order.cid), order)
             self.ledger.undo.append(lambda: self.by_cid.__setitem__((order.subaccount, order.cid), order))
         self.ledger.release(order.subaccount, order.held_denom, order.held)
 

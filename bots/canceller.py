@@ -1,0 +1,79 @@
+"""Certainty about orders: is a transaction in a block, and is the book free of our orders?"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from bots.model import Batch, UnknownOutcomeError
+from bots.working import InFlight
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from bots.logs import EventLog
+    from bots.model import BlockUpdate, Inventory, MarketInfo, OpenOrder, TxResult
+
+__all__ = ["Exchange", "cancel_everything", "settle"]
+
+_POLL_SECONDS = 0.25
+
+
+class Exchange(Protocol):
+    """What the runner needs of an exchange; `bots.injective` is one. All calls may raise `ExchangeError`."""
+
+    async def connect(self) -> MarketInfo: ...
+    async def sync_height(self) -> int: ...
+    def follow(self, block: BlockUpdate) -> None: ...
+    def updates(self) -> AsyncGenerator[BlockUpdate, None]: ...
+    async def open_orders(self) -> list[OpenOrder]: ...
+    async def inventory(self) -> Inventory: ...
+    async def tx_result(self, tx_hash: str) -> TxResult | None: ...
+    async def submit(self, batch: Batch) -> tuple[str, int]: ...
+
+
+async def settle(exchange: Exchange, in_flight: InFlight, log: EventLog) -> bool:
+    """Wait until a transaction is in a block or never can be; returns whether it happened.
+
+    Its timeout height makes that certain: the chain takes no transaction after it.
+
+    Raises:
+        ExchangeError: the exchange cannot be asked.
+    """
+    while True:
+        # The height before the lookup: a block in between could otherwise hold what was not seen.
+        height = await exchange.sync_height()
+        result = await exchange.tx_result(in_flight.tx_hash)
+        if result is not None:
+            if result.code:
+                log.warning(
+                    "transaction_failed", tx_hash=result.tx_hash, code=result.code, error=result.log[:300]
+                )
+            return result.code == 0
+        if height > in_flight.timeout_height:
+            log.warning("transaction_expired", tx_hash=in_flight.tx_hash)
+            return False
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def cancel_everything(exchange: Exchange, log: EventLog) -> None:
+    """Take all own orders of this market out of the book, and make sure that none is left.
+
+    The cancellation is always sent, even when no order shows: an order of a transaction that is still on its
+    way does not show, but its lower account sequence puts it before the cancellation, or keeps it out.
+
+    Raises:
+        ExchangeError: the exchange cannot be asked, or refuses.
+    """
+    while True:
+        height = await exchange.sync_height()
+        try:
+            tx_hash, timeout_height = await exchange.submit(Batch(cancel_all=True))
+        except UnknownOutcomeError as error:
+            tx_hash, timeout_height = error.tx_hash, error.timeout_height
+        if await settle(exchange, InFlight(tx_hash, timeout_height, height, set()), log):
+            left = await exchange.open_orders()
+            if not left:
+                log.info("all_cancelled", tx_hash=tx_hash)
+                return
+        await asyncio.sleep(_POLL_SECONDS)

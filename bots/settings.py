@@ -1,0 +1,180 @@
+"""What a bot is told by its environment and by the files in its secrets folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import coincurve
+
+from bots import addresses
+from bots.config import ConfigError, MarketEntry, TraderConfig, load_markets, load_trader
+from bots.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["PaperEndpoints", "Settings", "SettingsError", "load_settings"]
+
+_KEY = re.compile(r"(?:0x)?([0-9a-fA-F]{64})", re.ASCII)
+_NETWORKS = ("paper", "testnet", "mainnet")
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_ENDPOINT = re.compile(r"[A-Za-z0-9.\-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}", re.ASCII)
+
+
+class SettingsError(Exception):
+    """The bot must not start; the message is one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class PaperEndpoints:
+    """Where the paper venue answers."""
+
+    grpc: str
+    """`host:port`."""
+    http: str
+    """`http://host:port`."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that one bot starts with."""
+
+    bot_id: str
+    wallet: str
+    market: MarketEntry
+    network: str
+    paper: PaperEndpoints | None
+    log_level: str
+    trader: TraderConfig
+    key: Secret
+    """64 hex digits, without 0x."""
+    address: str
+    """Bech32 of the key, equal to the wallet's account."""
+    key_version: int
+
+    @property
+    def market_id(self) -> str:
+        """The market's id on the bot's network."""
+        return self.market.market_ids[self.network]
+
+    @property
+    def derivative(self) -> bool:
+        """Whether the bot trades a derivative."""
+        return self.market.type == "derivative"
+
+
+def load_settings(env: Mapping[str, str]) -> Settings:
+    """Read and check everything before anything is done.
+
+    Raises:
+        SettingsError: something is missing or disagrees.
+    """
+    bot_id, wallet, market_name = (_required(env, name) for name in ("BOT_ID", "WALLET_ID", "MARKET"))
+    try:
+        markets = load_markets(env)
+        market = _market(bot_id, wallet, market_name, markets, env.get("BOT_TYPE"))
+        trader = load_trader(env, bot_id, market.type)
+    except ConfigError as error:
+        raise SettingsError(str(error)) from error
+    network = env.get("NETWORK", "paper")
+    if network not in _NETWORKS:
+        raise SettingsError(f"NETWORK is {network!r}; set it to {', '.join(_NETWORKS)}.")
+    if network not in market.market_ids:
+        raise SettingsError(
+            f"The market {market_name} is not offered on {network}; choose another market or network."
+        )
+    if "mainnet" not in market.market_ids and network != "paper":
+        raise SettingsError(
+            f"The market {market_name} has no mainnet id, so no reference price; add one to the markets file."
+        )
+    level = env.get("LOG_LEVEL", "INFO").upper()
+    if level not in _LEVELS:
+        raise SettingsError(f"LOG_LEVEL is {level!r}; set it to {', '.join(_LEVELS)}.")
+    paper = _paper(env) if network == "paper" else None
+    folder = Path(_required(env, "NOMAD_SECRETS_DIR"))
+    key = _key(folder / "wallet.key")
+    address, version = _account(folder / "wallet.json", key)
+    return Settings(bot_id, wallet, market, network, paper, level, trader, key, address, version)
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    if not value:
+        raise SettingsError(f"{name} is not set; a bot is started by Drover, which sets it.")
+    return value
+
+
+def _market(
+    bot_id: str, wallet: str, name: str, markets: dict[str, MarketEntry], bot_type: str | None
+) -> MarketEntry:
+    market = markets.get(name)
+    if market is None:
+        raise SettingsError(
+            f"MARKET {name[:60]!r} is not in the markets file; known are {', '.join(sorted(markets))}."
+        )
+    if bot_type not in (None, "", market.type):
+        raise SettingsError(
+            f"BOT_TYPE is {bot_type!r} but the market {name} is {market.type}; make them agree."
+        )
+    expected = f"{wallet}.{name}.{market.type}"
+    if bot_id != expected:
+        raise SettingsError(
+            f"BOT_ID is {bot_id[:80]!r} but wallet, market and type say {expected!r}; make them agree."
+        )
+    return market
+
+
+def _paper(env: Mapping[str, str]) -> PaperEndpoints:
+    grpc, http = _required(env, "PAPER_GRPC"), _required(env, "PAPER_HTTP").rstrip("/")
+    if not _ENDPOINT.fullmatch(grpc):
+        raise SettingsError(f"PAPER_GRPC is {grpc[:80]!r}; write host:port.")
+    if not http.startswith("http://") or not _ENDPOINT.fullmatch(http.removeprefix("http://")):
+        raise SettingsError(f"PAPER_HTTP is {http[:80]!r}; write http://host:port.")
+    return PaperEndpoints(grpc, http)
+
+
+def _key(path: Path) -> Secret:
+    """Read the key; no message may quote what stands in the file."""
+    try:
+        found = _KEY.fullmatch(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"The key file {path} cannot be read ({type(error).__name__}); does Vault hold it?"
+        ) from None
+    if found is None:
+        raise SettingsError(
+            f"The key file {path} holds no private key; store 64 hex digits under private_key in Vault."
+        )
+    return Secret(found[1].lower())
+
+
+def _derive(key: Secret, path: Path) -> str:
+    try:
+        public = coincurve.PrivateKey(bytes.fromhex(key.reveal())).public_key.format(compressed=False)
+    except ValueError:
+        raise SettingsError(
+            f"The key file {path} holds no secp256k1 key; store a valid one in Vault."
+        ) from None
+    return addresses.to_bech32(addresses.address_of_key(public))
+
+
+def _account(path: Path, key: Secret) -> tuple[str, int]:
+    address = _derive(key, path.with_name("wallet.key"))
+    try:
+        wallet = json.loads(path.read_text(encoding="utf-8"))
+        account, version = wallet["account"], wallet["key_version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"{path} cannot be read ({type(error).__name__}); it must hold account and key_version."
+        ) from None
+    if account != address:
+        raise SettingsError(
+            f"The key belongs to {address} but the wallet's account is {str(account)[:60]}; correct the one that is wrong in Vault."
+        )
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise SettingsError(f"{path}: key_version must be a whole number.")
+    return address, version

@@ -1,0 +1,65 @@
+"""Market making: levels of quotes around the reference price, moved and thinned by the inventory. Pure."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import TYPE_CHECKING
+
+from bots.model import Decision, MarketView, Quote, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bots.config import MarketMakingParameters
+
+__all__ = ["decide", "inventory_ratio"]
+
+_BPS = Decimal(10_000)
+_ONE = Decimal(1)
+
+
+def inventory_ratio(view: MarketView, parameters: MarketMakingParameters) -> Decimal:
+    """Return how far the inventory is off its target: -1 (nothing, or fully short) to 1 (all in, fully long)."""
+    inventory = view.inventory
+    if view.market.derivative:
+        ratio = inventory.position * view.reference / view.max_position_notional
+    else:
+        held = inventory.base * view.reference
+        total = held + inventory.quote
+        target = parameters.target_base_share
+        ratio = (held / total - target) / max(target, 1 - target) if total else Decimal(0)
+    return max(-_ONE, min(_ONE, ratio))
+
+
+def decide(view: MarketView, parameters: MarketMakingParameters) -> Decision:
+    """Quote `levels` prices on each side of the reference.
+
+    A long inventory lowers all quotes (selling becomes likelier) and thins the buys, a short one the other way
+    round, so that the inventory returns to its target.
+    """
+    ratio = inventory_ratio(view, parameters)
+    centre = view.reference * (1 - ratio * parameters.skew_bps / _BPS)
+    quotes = [
+        quote
+        for level in range(parameters.levels)
+        for quote in _level(view, parameters, centre, ratio, level)
+    ]
+    reason = f"reference {view.reference:f}, inventory {ratio:.3f}, centre {centre:.6f}, {len(quotes)} quotes"
+    return Decision(tuple(quotes), reason)
+
+
+def _level(
+    view: MarketView, parameters: MarketMakingParameters, centre: Decimal, ratio: Decimal, level: int
+) -> Iterator[Quote]:
+    distance = (parameters.half_spread_bps + level * parameters.level_step_bps) / _BPS
+    market = view.market
+    for side, price, rounding, share in (
+        (Side.BUY, centre * (1 - distance), ROUND_FLOOR, 1 - max(ratio, Decimal(0))),
+        (Side.SELL, centre * (1 + distance), ROUND_CEILING, 1 + min(ratio, Decimal(0))),
+    ):
+        on_tick = (price / market.price_tick).to_integral_value(rounding) * market.price_tick
+        if on_tick <= 0:
+            continue
+        quantity = parameters.order_notional * share / on_tick // market.quantity_tick * market.quantity_tick
+        if quantity * on_tick >= market.min_notional:
+            yield Quote(side, on_tick, quantity)

@@ -1,0 +1,118 @@
+"""The bot's own view of its orders, and what must change for the book to hold what it wants. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from bots.model import Batch, NewOrder, OpenOrder, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from bots.model import BlockUpdate, Quote
+
+__all__ = ["InFlight", "WorkingOrders", "plan"]
+
+_BPS = Decimal(10_000)
+_WORN = Decimal("0.5")
+"""An order with less than this part left is replaced."""
+_EXCESS = Decimal("1.02")
+"""An order larger than what is wanted now is replaced: risk permitted the wanted size, not the old one."""
+
+
+@dataclass
+class InFlight:
+    """A batch whose outcome is not known yet; while there is one, nothing new is sent."""
+
+    tx_hash: str
+    timeout_height: int
+    sent_height: int
+    waiting: set[str]
+    """cids that the stream has not answered for."""
+
+
+class WorkingOrders:
+    """Open orders by cid, kept by the stream, corrected by snapshots."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, OpenOrder] = {}
+        self.in_flight: InFlight | None = None
+        self._sent: dict[str, NewOrder] = {}
+
+    def sent(self, batch: Batch, tx_hash: str, timeout_height: int, height: int) -> None:
+        """Note a batch that is on its way, whether or not it was acknowledged."""
+        waiting = {order.cid for order in batch.create} | {order.cid for order in batch.cancel}
+        self._sent = {order.cid: order for order in batch.create}
+        self.in_flight = InFlight(tx_hash, timeout_height, height, waiting)
+
+    def replace(self, snapshot: Iterable[OpenOrder]) -> None:
+        """Take the exchange's list for the truth; what was in flight is settled by it."""
+        self.open = {order.cid or order.order_hash: order for order in snapshot}
+        self.in_flight = None
+        self._sent = {}
+
+    def apply(self, block: BlockUpdate) -> None:
+        """Follow one block of the stream."""
+        for update in block.orders:
+            self._answered(update.cid)
+            if update.status == "Booked" and update.cid in self._sent:
+                order = self._sent[update.cid]
+                self.open[update.cid] = OpenOrder(
+                    update.cid, update.order_hash, *order.quote, fillable=update.fillable
+                )
+            elif update.status != "Booked":
+                self.open.pop(update.cid, None)
+        for fill in block.fills:
+            self._fill(fill.cid, fill.quantity, booked={u.cid for u in block.orders if u.status == "Booked"})
+        for cid in block.failures:
+            self._answered(cid)
+        if self.in_flight and not self.in_flight.waiting:
+            self.in_flight = None
+
+    def _fill(self, cid: str, quantity: Decimal, booked: set[str]) -> None:
+        """Reduce an order; one that was booked in the same block already says what is left."""
+        self._answered(cid)
+        order = self.open.get(cid)
+        if order is None or cid in booked:
+            return
+        left = order.fillable - quantity
+        if left > 0:
+            self.open[cid] = replace(order, fillable=left)
+        else:
+            del self.open[cid]
+
+    def _answered(self, cid: str) -> None:
+        if self.in_flight:
+            self.in_flight.waiting.discard(cid)
+
+
+def plan(
+    wanted: Iterable[Quote],
+    have: Iterable[OpenOrder],
+    refresh_bps: Decimal,
+    new_order: Callable[[Quote], NewOrder],
+) -> Batch:
+    """Return the fewest changes that lead from the open orders to the wanted quotes.
+
+    An order stays when it is within `refresh_bps` of a wanted price on its side and has not been worn down.
+    """
+    left = list(have)
+    create: list[NewOrder] = []
+    for quote in wanted:
+        kept = next((order for order in left if _serves(order, quote, refresh_bps)), None)
+        if kept is None:
+            create.append(new_order(quote))
+        else:
+            left.remove(kept)
+    return Batch(tuple(create), tuple(left))
+
+
+def _serves(order: OpenOrder, quote: Quote, refresh_bps: Decimal) -> bool:
+    near = abs(order.price - quote.price) * _BPS <= refresh_bps * quote.price
+    return (
+        near
+        and order.side is Side(quote.side)
+        and quote.quantity * _WORN <= order.fillable <= quote.quantity * _EXCESS
+    )
