@@ -138,7 +138,7 @@ def _sentence(path: str, answer: httpx.Response) -> OpsError:
         return OpsError(
             f"Nomad refuses {path}: the token in NOMAD_TOKEN is missing, expired or too weak; use a management token."
         )
-    return OpsError(f"Nomad refuses {path}: {reason or answer.status_code}.")
+    return OpsError(f"Nomad refuses {path}: {reason.rstrip('.') or answer.status_code}.")
 
 
 def _tls(env: Mapping[str, str]) -> ssl.SSLContext:
@@ -148,5 +148,5 @@ def _tls(env: Mapping[str, str]) -> ssl.SSLContext:
         if certificate and key:
             context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        raise OpsError(f"A certificate file of NOMAD_… cannot be used: {error}.") from None
+        raise OpsError(f"A certificate file named in NOMAD_* cannot be used: {error}.") from None
     return context

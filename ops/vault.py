@@ -174,7 +174,7 @@ def _sentence(address: str, path: str, error: hvac_errors.VaultError) -> OpsErro
     reasons = " ".join("; ".join(map(str, error.errors or [type(error).__name__])).split())
     if "check-and-set" in reasons:
         return VaultConflictError(f"{path} was written by someone else meanwhile; look at it and try again.")
-    return OpsError(f"Vault refuses {path}: {reasons}.")
+    return OpsError(f"Vault refuses {path}: {reasons.rstrip('.')}.")
 
 
 def _token_file(env: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Fixtures: throw-away Vault and Nomad servers on loopback, real ones, ended by the process they were started as."""
+"""Fixtures: throw-away Vault and Nomad servers on loopback, real ones, ended by their own process."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from ops.engines import cache_folder
 from ops.secret import Secret
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def free_port() -> int:
 
 def binary(name: str) -> Path:
     """The engine that `drover up` would use: the newest in its cache."""
-    cache = Path(os.environ.get("DROVER_CACHE", Path.home() / ".cache" / "drover")) / "engines"
+    cache = cache_folder(os.environ) / "engines"
     found = sorted(cache.glob(f"{name}-*/{name}"))
     assert found, f"no {name} in {cache}; run ./drover up once, or see ops/engines.py"
     return found[-1]
@@ -116,7 +117,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    # A CA bundle or a proxy named in this shell is not for servers on loopback; AWS_CA_BUNDLE ends a Nomad agent.
+    # A CA bundle or proxy of this shell is not for servers on loopback; AWS_CA_BUNDLE ends a Nomad agent.
     environment = {"PATH": os.environ["PATH"], "HOME": str(log.parent)}
     with log.open("wb") as out:
         return subprocess.Popen(command, stdout=out, stderr=out, env=environment)
