@@ -1,0 +1,260 @@
+"""The page: sign in, choose, start, stop, look. Works without JavaScript; the same words as the API's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from api.access import COOKIE, actor_of
+from api.credentials import Secret
+from api.errors import CsrfError, DroverError, NotSignedInError, VaultUnavailableError
+from api.models import BotId, BotType
+from api.services import Services, services
+from api.sign_in import SESSION_SECONDS, Session
+from api.store import AuditEntry
+from api.templating import page
+
+if TYPE_CHECKING:
+    from api.audit import Actor
+
+__all__ = ["error_page", "router", "sign_in_page"]
+
+router = APIRouter(include_in_schema=False)
+Given = Annotated[Services, Depends(services)]
+Token = Annotated[str, Form(max_length=200)]
+Word = Annotated[str, Form(max_length=80)]
+
+
+def _session(request: Request, given: Given) -> Session:
+    """Return the session of a signed-in user.
+
+    Raises:
+        NotSignedInError: there is none; the page then asks to sign in.
+    """
+    session = given.sessions.read(request.cookies.get(COOKIE))
+    if session is None or session.user is None:
+        raise NotSignedInError
+    return session
+
+
+Signed = Annotated[Session, Depends(_session)]
+
+
+def _actor(request: Request, given: Services, session: Session, token: str) -> Actor:
+    if session.user is None or not given.sessions.csrf_matches(session, token):
+        raise CsrfError
+    return actor_of(request, session.user)
+
+
+@dataclass
+class _Said:
+    """What the last form said and what was wrong with it."""
+
+    chosen: dict[str, str] = field(default_factory=dict)
+    error: DroverError | None = None
+    bot: str | None = None
+    """The bot whose card shows the error; None for the form's."""
+
+
+async def _fleet_page(request: Request, given: Services, session: Session, said: _Said) -> HTMLResponse:
+    notice, wallets = "", []
+    try:
+        wallets = await given.catalog.wallets()
+    except VaultUnavailableError as error:
+        notice = str(error)
+    return page(
+        request,
+        "fleet.html",
+        said.error.status if said.error else 200,
+        user=session.user,
+        wallets=wallets,
+        markets=list(given.catalog.markets.values()),
+        types=list(BotType),
+        networks=given.catalog.networks(),
+        notice=notice,
+        said=said,
+        **_cards(given, session, said),
+    )
+
+
+def _cards(given: Services, session: Session, said: _Said | None = None) -> dict[str, Any]:
+    return {
+        "bots": given.roster.bots(),
+        "fresh": given.board.connected,
+        "loaded": given.board.loaded,
+        "csrf": given.sessions.csrf(session),
+        "markets_by_name": given.catalog.markets,
+        "said": said or _Said(),
+    }
+
+
+@router.get("/")
+async def fleet(request: Request, given: Given, session: Signed) -> HTMLResponse:
+    return await _fleet_page(request, given, session, _Said())
+
+
+@router.get("/cards")
+async def cards(request: Request, given: Given, session: Signed) -> HTMLResponse:
+    return page(request, "_cards.html", **_cards(given, session))
+
+
+@router.post("/bots")
+async def start_new(  # noqa: PLR0913 - the form's fields
+    request: Request,
+    given: Given,
+    session: Signed,
+    csrf: Token = "",
+    wallet: Word = "",
+    market: Word = "",
+    type: Word = "",  # noqa: A002 - the field's name, as in the API
+    network: Word = "",
+    confirm_mainnet: Word = "",
+) -> Response:
+    chosen = {"wallet": wallet, "market": market, "type": type, "network": network}
+    try:
+        actor = _actor(request, given, session, csrf)
+        bot = await given.fleet.create(
+            actor,
+            wallet=wallet,
+            market=market,
+            kind=type,
+            network=network or None,
+            confirmed=confirm_mainnet == "true",
+        )
+    except DroverError as error:
+        return await _fleet_page(request, given, session, _Said(chosen, error))
+    return _to(f"/#{bot.id}")
+
+
+@router.post("/bots/{bot_id}/{verb}")
+async def act(  # noqa: PLR0913 - the form's fields
+    request: Request,
+    given: Given,
+    session: Signed,
+    bot_id: str,
+    verb: Literal["start", "stop", "restart", "delete"],
+    csrf: Token = "",
+    confirm_mainnet: Word = "",
+) -> Response:
+    try:
+        actor = _actor(request, given, session, csrf)
+        bot = BotId.parse(bot_id)
+        match verb:
+            case "start":
+                await given.fleet.start(actor, bot, confirmed=confirm_mainnet == "true")
+            case "stop":
+                await given.fleet.stop(actor, bot)
+            case "restart":
+                await given.fleet.restart(actor, bot)
+            case "delete":
+                await given.fleet.delete(actor, bot)
+    except DroverError as error:
+        return await _fleet_page(request, given, session, _Said(error=error, bot=bot_id))
+    return _to("/" if verb == "delete" else f"/#{bot}")
+
+
+@router.get("/bots/{bot_id}/logs")
+async def logs(
+    request: Request,
+    given: Given,
+    session: Signed,
+    bot_id: str,
+    stream: Literal["stdout", "stderr"] = "stdout",
+    tail: Annotated[int, Query(ge=1, le=2000)] = 200,
+) -> HTMLResponse:
+    bot, error, text = given.roster.bot(BotId.parse(bot_id)), None, ""
+    try:
+        text = await given.fleet.logs(bot.id, stream, tail)
+    except DroverError as refused:
+        error = refused
+    status = error.status if error else 200
+    csrf = given.sessions.csrf(session)
+    return page(
+        request,
+        "logs.html",
+        status,
+        user=session.user,
+        bot=bot,
+        text=text,
+        error=error,
+        stream=stream,
+        tail=tail,
+        csrf=csrf,
+    )
+
+
+@router.get("/signin")
+async def sign_in_form(request: Request, given: Given) -> Response:
+    return sign_in_page(request, given)
+
+
+def sign_in_page(
+    request: Request, given: Services, error: DroverError | None = None, username: str = ""
+) -> Response:
+    """Show the form, with a session of its own: its CSRF token keeps others from signing a browser in."""
+    session, cookie = given.sessions.issue(None)
+    response = page(
+        request,
+        "signin.html",
+        error.status if error else 200,
+        csrf=given.sessions.csrf(session),
+        error=error,
+        username=username,
+    )
+    return _with_cookie(request, response, cookie)
+
+
+@router.post("/signin")
+async def sign_in(
+    request: Request,
+    given: Given,
+    csrf: Token = "",
+    username: Word = "",
+    password: Annotated[str, Form(max_length=1000)] = "",
+) -> Response:
+    session = given.sessions.read(request.cookies.get(COOKIE))
+    address = request.client.host if request.client else "unknown"
+    try:
+        if session is None or not given.sessions.csrf_matches(session, csrf):
+            raise CsrfError
+        user = await given.passwords.check(username, Secret(password))
+    except DroverError as error:
+        await given.fleet.audit.write(AuditEntry(username[:80], address, "sign_in", None, {}, error.code))
+        return sign_in_page(request, given, error, username)
+    await given.fleet.audit.write(AuditEntry(user, address, "sign_in", None, {}, "ok"))
+    _, cookie = given.sessions.issue(user)
+    return _with_cookie(request, _to("/"), cookie)
+
+
+@router.post("/signout")
+async def sign_out(given: Given, session: Signed, csrf: Token = "") -> Response:
+    if not given.sessions.csrf_matches(session, csrf):
+        raise CsrfError
+    response = _to("/signin")
+    response.delete_cookie(COOKIE)
+    return response
+
+
+def error_page(request: Request, error: DroverError) -> HTMLResponse:
+    """Show an error that has no form or card to stand beside."""
+    return page(request, "error.html", error.status, error=error)
+
+
+def _to(path: str) -> RedirectResponse:
+    return RedirectResponse(quote(path, safe="/#"), 303)
+
+
+def _with_cookie(request: Request, response: Response, cookie: str) -> Response:
+    response.set_cookie(
+        COOKIE,
+        cookie,
+        max_age=SESSION_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return response
