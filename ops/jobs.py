@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from ops.settings import Cluster
 
-__all__ = ["Service", "ensure_volume", "run", "state_of", "wait_healthy"]
+__all__ = ["Service", "ensure_volumes", "run", "state_of", "wait_healthy"]
 
 _HEALTHY_SECONDS = 180.0
+_VOLUME_SECONDS = 30.0
 _NOT_WORTH_SAYING = {"Received", "Task Setup", "Building Task Directory", "Started", "Restart Signaled"}
 
 
@@ -53,16 +54,30 @@ def run(cluster: Cluster, nomad: Path, service: Service, log: Path) -> str:
     return "updated" if changed else "unchanged"
 
 
-def ensure_volume(cluster: Cluster, nomad: Path, name: str, log: Path) -> None:
-    """Create a dynamic host volume of the hub unless it is there.
+def ensure_volumes(cluster: Cluster, nomad: Path, names: list[str], log: Path) -> str:
+    """Create the hub's dynamic host volumes that are not there; say how many.
 
     Raises:
-        OpsError: Nomad refuses it.
+        OpsError: Nomad refuses one, or it is not ready within 30 s.
     """
-    for volume in _get(cluster, "volumes?type=host&namespace=hub") or []:
-        if volume["Name"] == name:
-            return
-    _cli(cluster, nomad, log, "volume", "create", str(REPO / "jobs" / "volumes" / f"{name}.volume.hcl"))
+    missing = [name for name in names if _volume(cluster, name) is None]
+    for name in missing:
+        file = REPO / "jobs" / "volumes" / f"{name}.volume.hcl"
+        _cli(cluster, nomad, log, "volume", "create", "-detach", str(file))
+    # A node tells its server of new volumes in batches, seconds apart: wait for all at once.
+    deadline = time.monotonic() + _VOLUME_SECONDS
+    while any((_volume(cluster, name) or {}).get("State") != "ready" for name in names):
+        if time.monotonic() > deadline:
+            raise OpsError(
+                f"the volumes {', '.join(names)} are not ready after {_VOLUME_SECONDS:.0f} s; see {log}."
+            )
+        time.sleep(0.1)
+    return f"{len(missing)} made" if missing else "there"
+
+
+def _volume(cluster: Cluster, name: str) -> dict[str, Any] | None:
+    volumes: list[dict[str, Any]] = _get(cluster, "volumes?type=host&namespace=hub") or []
+    return next((volume for volume in volumes if volume["Name"] == name), None)
 
 
 def state_of(cluster: Cluster, job: str, namespace: str = "hub") -> tuple[bool, str]:

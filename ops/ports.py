@@ -77,5 +77,5 @@ def refuse_taken(wanted: list[tuple[str, int]], what: str) -> None:
                 )
                 raise OpsError(
                     f"port {port} on {address}, which {what} needs, is taken by {by}; stop that, "
-                    f"or use other ports: drover --port-offset 20000 up."
+                    f"or make a cluster on other ports: drover --state DIR --port-offset N up."
                 ) from error

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from ops import docker, engines
+from ops import docker, engines, images
 from ops.errors import OpsError
 from ops.settings import REPO, Cluster
 from ops.steps import Steps
@@ -15,7 +15,7 @@ from ops.steps import Steps
 __all__ = ["TEST_STATE", "cluster", "main"]
 
 TEST_STATE = REPO / ".drover-test"
-_TEST_OFFSET = 20000
+_TEST_OFFSET = 21000
 _PACKAGES = {"chromium": "chromium", "/usr/lib/postgresql/15/bin/initdb": "postgresql"}
 
 
@@ -35,6 +35,8 @@ def main() -> None:
         for engine in (engines.VAULT, engines.NOMAD):
             with steps.step(f"Find {engine.name}", f"engine-{engine.name}") as step:
                 step.done(engines.find(engine, step.log, step.note).origin)
+        with steps.step("Images", "images") as step:
+            step.done(images.build_all(step.log)[1])
         with steps.step("Chromium and Postgres", "apt") as step:
             missing = [package for program, package in _PACKAGES.items() if shutil.which(program) is None]
             if missing:

@@ -140,10 +140,10 @@ def _variables(cluster: Cluster, bridge: Bridge, built: Images, *, expose: bool)
 
 
 def _services(cluster: Cluster, steps: Steps, nomad: Path, services: list[jobs.Service]) -> None:
+    with steps.step("Volumes", "volumes") as step:
+        step.done(jobs.ensure_volumes(cluster, nomad, ["postgres", "paper-venue"], step.log))
     for service in services:
         with steps.step(f"Job {service.job}", f"job-{service.job}") as step:
-            if service.job != "api":
-                jobs.ensure_volume(cluster, nomad, service.job, step.log)
             step.done(jobs.run(cluster, nomad, service, step.log))
     for service in services:
         with steps.step(f"{service.job} healthy", f"job-{service.job}"):
