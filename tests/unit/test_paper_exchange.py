@@ -1,0 +1,231 @@
+"""The venue's rules: orders, matching, money."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+
+from bots.paper.flow import Flow
+from bots.paper.matching import auction
+from bots.paper.orders import Order
+from bots.paper.positions import Position, apply_fill
+from bots.paper.units import ZERO, from_wire
+
+SPOT = "0x0611780ba69656949525013d947713300f56c37b6175e02f26bffa495c3208fe"
+PERP = "0x17ef48032cb24375ba7c2e39f384e56433bcab20cbee9a7357e4cba2eb00abe6"
+INJ = "inj"
+USDT = "peggy0x87aB3B4C8661e07D6372361211B96ed4Dc36B1B5"
+
+
+def minted_minus_found(chain: Any, denom: str) -> D:
+    """What has got lost or appeared: money in the ledger plus what positions hold, against what was minted."""
+    exchange = chain.exchange
+    found = exchange.ledger.total(denom)
+    if denom == USDT:
+        found += sum((p.margin - p.cost for p in exchange.positions.values()), ZERO)
+    return exchange.ledger.minted[denom] - found
+
+
+def available(chain: Any, trader: Any, denom: str) -> D:
+    return chain.exchange.ledger.available[trader.subaccount, denom]
+
+
+def test_a_spot_trade_moves_both_balances_and_charges_the_taker(chain: Any, trader: Any) -> None:
+    maker, taker = trader(1), trader(2)
+    maker.send(maker.order(SPOT, "SELL", "12", "2"))
+    before = available(chain, taker, INJ)
+    result = taker.send(taker.order(SPOT, "BUY", "12", "2"))
+    assert result.code == 0
+    gas = D(600_000 * 160_000_000).scaleb(-18)
+    assert available(chain, taker, INJ) == before + 2 - gas
+    # taker fee 0.1 % of 24, 40 % of it back because the taker is the order's fee recipient
+    assert available(chain, taker, USDT) == 10_000 - 24 - D("0.0144")
+    # the maker's rebate of 0.01 %, all of it: 60 % as trader, 40 % as fee recipient
+    assert available(chain, maker, USDT) == 10_000 + 24 + D("0.0024")
+    assert {t.signer for t in chain.exchange.trades} == {maker.address, taker.address}
+
+
+def test_no_money_is_made_or_lost_in_a_storm_of_orders(chain: Any, trader: Any) -> None:
+    rng = random.Random(7)
+    flow = Flow(chain.exchange.markets, 3)
+    flow.fund(chain.exchange)
+    chain.flow = flow
+    traders = [trader(number) for number in (1, 2, 3)]
+    for _ in range(60):
+        for one in traders:
+            price = D(rng.randint(12_300, 12_700)).scaleb(-3)
+            quantity = D(rng.randint(100, 4000)).scaleb(-3)
+            side = rng.choice(["BUY", "SELL"])
+            margin = {"margin": (price * quantity / 3).quantize(D("0.000001")) + 1}
+            chain.broadcast(
+                one.sign(
+                    one.order(SPOT, side, str(price), str(quantity)),
+                    one.order(PERP, side, str(price), str(quantity), **margin),
+                )
+            )
+        chain.end_block()
+    assert len(chain.exchange.trades) > 100
+    assert any(p.quantity for p in chain.exchange.positions.values())
+    assert sum((p.quantity for p in chain.exchange.positions.values()), ZERO) == 0
+    for denom in (INJ, USDT):
+        assert minted_minus_found(chain, denom) == 0
+    assert all(amount >= 0 for (owner, _), amount in chain.exchange.ledger.available.items() if owner.startswith("0x"))
+    assert all(amount >= 0 for amount in chain.exchange.ledger.held.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"price": "12.0005"}, 16),
+        ({"quantity": "1.00005"}, 17),
+        ({"quantity": "0.001"}, 100),
+        ({"market_id": "0x" + "ab" * 32}, 2),
+        ({"quantity": "100000"}, 6),
+        ({"cid": "taken"}, 97),
+    ],
+)
+def test_what_is_wrong_with_an_order_has_the_chains_code(
+    chain: Any, trader: Any, changes: dict[str, str], code: int
+) -> None:
+    one = trader(1)
+    one.send(one.order(SPOT, "BUY", "11", "1", cid="taken"))
+    before = dict(chain.exchange.ledger.held)
+    order = {"market_id": SPOT, "price": "12", "quantity": "1", "cid": "free"} | changes
+    result = one.send(
+        one.order(order["market_id"], "BUY", order["price"], order["quantity"], cid=order["cid"])
+    )
+    assert result.code == code
+    assert dict(chain.exchange.ledger.held) == before
+
+
+def test_a_derivative_order_needs_its_margin(chain: Any, trader: Any) -> None:
+    one = trader(1)
+    assert one.send(one.order(PERP, "BUY", "12", "10", margin=D("5.9"))).code == 26
+    assert one.send(one.order(PERP, "BUY", "12", "10", margin=D(6))).code == 0
+    assert one.send(one.order(PERP, "SELL", "13", "1", margin=D(0))).code == 33
+
+
+def test_post_only_never_takes(chain: Any, trader: Any) -> None:
+    maker, taker = trader(1), trader(2)
+    maker.send(maker.order(SPOT, "SELL", "12", "1"))
+    assert taker.send(taker.order(SPOT, "BUY_PO", "12", "1")).code == 59
+    assert taker.send(taker.order(SPOT, "BUY_PO", "11.999", "1")).code == 0
+    assert not chain.exchange.trades
+
+
+def test_cancelling_gives_everything_back(chain: Any, trader: Any) -> None:
+    one = trader(1)
+    before = available(chain, one, USDT)
+    one.send(one.order(SPOT, "BUY", "11", "5", cid="x"))
+    assert available(chain, one, USDT) < before
+    cancel = one.composer.msg_cancel_spot_order(SPOT, one.address, one.subaccount, cid="x")
+    assert one.send(cancel).code == 0
+    assert available(chain, one, USDT) == before
+    assert one.send(cancel).code == 19
+
+
+def test_nobody_cancels_or_trades_for_another(chain: Any, trader: Any) -> None:
+    one, other = trader(1), trader(2)
+    one.send(one.order(SPOT, "BUY", "11", "5", cid="x"))
+    foreign = other.composer.msg_cancel_spot_order(SPOT, other.address, one.subaccount, cid="x")
+    assert other.send(foreign).code == 10
+    order = other.order(SPOT, "BUY", "11", "1", subaccount_id=one.subaccount)
+    assert other.send(order).code == 10
+    assert len(chain.exchange.books[SPOT].orders) == 1
+
+
+def test_a_transaction_happens_as_a_whole_or_not_at_all(chain: Any, trader: Any) -> None:
+    one = trader(1)
+    one.send(one.order(SPOT, "BUY", "11", "1", cid="old"))
+    cancel = one.composer.msg_cancel_spot_order(SPOT, one.address, one.subaccount, cid="old")
+    held = dict(chain.exchange.ledger.held)
+    answer = chain.broadcast(one.sign(cancel, one.order(SPOT, "BUY", "10", "1", cid="new"), cancel))
+    message = chain.end_block()
+    assert chain.results[answer.txhash][1].code == 19
+    assert [o.cid for o in chain.exchange.books[SPOT].orders.values()] == ["old"]
+    assert dict(chain.exchange.ledger.held) == held
+    assert not message.spot_orders
+
+
+def test_in_a_batch_one_bad_order_does_not_fail_the_others(chain: Any, trader: Any) -> None:
+    one = trader(1)
+    orders = [
+        one.composer.spot_order(SPOT, one.subaccount, one.address, D(price), D(1), "BUY", cid=cid)
+        for price, cid in (("11", "good"), ("11.00001", "bad"))
+    ]
+    batch = one.composer.msg_batch_update_orders(sender=one.address, spot_orders_to_create=orders)
+    answer = chain.broadcast(one.sign(batch))
+    message = chain.end_block()
+    assert chain.results[answer.txhash][1].code == 0
+    assert [(f.cid, f.error_code) for f in message.order_failures] == [("bad", 16)]
+    assert [(o.cid, o.status) for o in message.spot_orders] == [("good", 1)]
+
+
+def test_a_market_order_fills_what_it_can_and_returns_the_rest(chain: Any, trader: Any) -> None:
+    maker, taker = trader(1), trader(2)
+    maker.send(maker.order(SPOT, "SELL", "12", "1"), maker.order(SPOT, "SELL", "14", "1"))
+    order = taker.composer.msg_create_spot_market_order(
+        SPOT, taker.address, taker.subaccount, taker.address, D(13), D(5), "BUY"
+    )
+    assert taker.send(order).code == 0
+    assert [t.quantity for t in chain.exchange.trades if t.buy] == [1]
+    assert chain.exchange.ledger.held[taker.subaccount, USDT] == 0
+
+
+def test_the_book_says_only_what_changed_in_absolute_quantities(chain: Any, trader: Any) -> None:
+    one = trader(1)
+    one.send(one.order(SPOT, "BUY", "11", "1"), one.order(SPOT, "BUY", "10", "1"))
+    chain.broadcast(one.sign(one.order(SPOT, "BUY", "11", "2")))
+    message = chain.end_block()
+    (update,) = message.spot_orderbook_updates
+    assert update.seq == 2
+    assert [(from_wire(x.p), from_wire(x.q)) for x in update.orderbook.buy_levels] == [(11, 3)]
+    assert not chain.end_block().spot_orderbook_updates
+
+
+def resting(number: int, buy: bool, price: str, quantity: str = "1", *, rests: bool = True) -> Order:  # noqa: FBT001
+    return Order(f"{number:064x}", SPOT, "s", "", buy, D(price), D(quantity), D(quantity), 1, resting=rests)
+
+
+@pytest.mark.parametrize(
+    ("buy", "sell", "mid", "price"),
+    [("10", "9", "11", "10"), ("10", "9", "8", "9"), ("10", "9", "9.5", "9.5"), ("10", "9", None, "9.5")],
+)
+def test_the_clearing_price_is_the_one_nearest_to_the_mid(buy: str, sell: str, mid: str | None, price: str) -> None:
+    result = auction([resting(1, True, buy)], [resting(2, False, sell)], D(mid) if mid else None)
+    assert result is not None
+    assert result.price == D(price)
+
+
+def test_an_auction_fills_the_best_prices_first_and_both_sides_alike() -> None:
+    buys = [resting(1, True, "11", "1"), resting(2, True, "10", "2")]
+    sells = [resting(3, False, "9", "1.5"), resting(4, False, "10", "0.5"), resting(5, False, "12", "9")]
+    result = auction(buys, sells, None)
+    assert result is not None
+    assert {int(o.hash, 16): q for o, q in result.fills} == {1: D(1), 2: D(1), 3: D("1.5"), 4: D("0.5")}
+    assert auction(buys[1:], sells[2:], None) is None
+
+
+def test_positions_net_close_and_turn_with_the_right_profit() -> None:
+    opened = apply_fill(Position(), D(10), D(12), D(60))
+    assert (opened.position.entry_price, opened.margin_used, opened.payout) == (12, 60, 0)
+    closed = apply_fill(opened.position, D(-4), D(13), D(99))
+    assert closed.margin_used == 0
+    assert closed.payout == 24 + 4
+    turned = apply_fill(closed.position, D(-10), D(11), D(50))
+    assert turned.position == Position(D(-4), D(-44), D(20))
+    assert turned.margin_used == 20
+    assert turned.payout == 36 - 6
+
+
+def test_deposits_reach_other_subaccounts_only(chain: Any, trader: Any) -> None:
+    one = trader(1)
+    second = one.public.to_address().get_subaccount_id(1)
+    assert one.send(one.composer.msg_deposit(one.address, second, 5_000_000, USDT)).code == 0
+    assert chain.exchange.ledger.available[second, USDT] == 5
+    assert one.send(one.composer.msg_withdraw(one.address, second, 6_000_000, USDT)).code == 5
+    refused = chain.broadcast(one.sign(one.composer.msg_deposit(one.address, one.subaccount, 1, USDT)))
+    assert refused.code == 10
