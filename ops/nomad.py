@@ -136,7 +136,7 @@ def _sentence(path: str, answer: httpx.Response) -> OpsError:
         return OpsError("Nomad runs without ACLs: anyone could run a job that reads a key; enable them.")
     if answer.status_code in _FORBIDDEN:
         return OpsError(
-            f"Nomad refuses {path}: the token in NOMAD_TOKEN is missing, expired or too weak; use a management token."
+            f"Nomad refuses {path}: NOMAD_TOKEN is missing, expired or too weak; use a management token."
         )
     return OpsError(f"Nomad refuses {path}: {reason.rstrip('.') or answer.status_code}.")
 
