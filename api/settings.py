@@ -55,10 +55,20 @@ def _text(text: str) -> str:
     return text
 
 
+def _proxy(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F.:/,]*", text):
+        raise ValueError("write addresses with commas between, or nothing")
+    return text
+
+
 def _count(text: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,4}", text) or int(text) > 65535:  # noqa: PLR2004 - the highest TCP port
         raise ValueError("write a whole number from 1 to 65535")
     return int(text)
+
+
+_DEFAULT_MARKETS = _ROOT / "config" / "markets_config.json"
+_DEFAULT_SECRETS = Path("/secrets")
 
 
 def _setting(parse: Callable[[str], Any], default: Any = ...) -> Any:
@@ -79,17 +89,17 @@ class Settings:
     paper_http: str = _setting(_web)
     nomad_addr: str = _setting(_address, "unix:///secrets/api.sock")
     """Nomad's Task API socket, or an address for tests and operators' set-ups."""
-    nomad_ca: Path | None = _setting(Path, None)
-    vault_ca: Path | None = _setting(Path, None)
-    secrets_dir: Path = _setting(Path, Path("/secrets"))
-    markets_file: Path = _setting(Path, _ROOT / "config" / "markets_config.json")
+    nomad_ca: Path | None = _setting(Path, default=None)
+    vault_ca: Path | None = _setting(Path, default=None)
+    secrets_dir: Path = _setting(Path, default=_DEFAULT_SECRETS)
+    markets_file: Path = _setting(Path, default=_DEFAULT_MARKETS)
     datacenter: str = _setting(_text, "dc1")
     allow_mainnet: bool = _setting(_flag, default=False)
     log_level: str = _setting(_level, "INFO")
     bot_log_level: str = _setting(_level, "INFO")
     listen: str = _setting(_text, "0.0.0.0")  # noqa: S104 - inside its container; Docker publishes one address of it
     port: int = _setting(_count, 8000)
-    trusted_proxy: str = _setting(_text, "")
+    trusted_proxy: str = _setting(_proxy, "")
     """Address of the reverse proxy whose X-Forwarded-* headers are believed; none by default."""
 
     @classmethod
