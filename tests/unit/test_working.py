@@ -1,0 +1,172 @@
+"""The bot's view of its orders, and certainty about what happened to them."""
+
+from __future__ import annotations
+
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+
+from bots.canceller import cancel_everything, settle
+from bots.logs import configure
+from bots.model import (
+    Batch,
+    BlockUpdate,
+    ExchangeError,
+    Fill,
+    NewOrder,
+    OpenOrder,
+    OrderUpdate,
+    Quote,
+    Side,
+    TxResult,
+    UnknownOutcomeError,
+)
+from bots.working import InFlight, WorkingOrders, plan
+from tests.paper import run
+
+
+def new(quote: Quote) -> NewOrder:
+    return NewOrder(f"new-{quote.side}-{quote.price}", quote)
+
+
+def open_order(cid: str, side: Side, price: str, left: str = "1") -> OpenOrder:
+    return OpenOrder(cid, f"0x{cid}", side, D(price), D(1), D(left))
+
+
+def test_a_plan_keeps_what_is_near_enough_and_changes_the_rest() -> None:
+    wanted = [Quote(Side.BUY, D("10"), D(1)), Quote(Side.SELL, D("11"), D(1))]
+    near, far = open_order("near", Side.BUY, "10.002"), open_order("far", Side.SELL, "11.2")
+    batch = plan(wanted, [near, far], D(3), new)
+    assert [o.quote for o in batch.create] == [wanted[1]]
+    assert batch.cancel == (far,)
+
+
+@pytest.mark.parametrize(("left", "kept"), [("1", True), ("0.6", True), ("0.4", False), ("1.1", False)])
+def test_a_worn_or_too_large_order_is_replaced(left: str, kept: bool) -> None:  # noqa: FBT001 - a table
+    batch = plan([Quote(Side.BUY, D(10), D(1))], [open_order("a", Side.BUY, "10", left)], D(3), new)
+    assert (not batch.create and not batch.cancel) is kept
+
+
+def test_two_quotes_do_not_share_one_order() -> None:
+    wanted = [Quote(Side.BUY, D(10), D(1))] * 2
+    assert len(plan(wanted, [open_order("a", Side.BUY, "10")], D(3), new).create) == 1
+
+
+def sent(orders: WorkingOrders, *cids: str) -> None:
+    create = tuple(NewOrder(cid, Quote(Side.BUY, D(10), D(2))) for cid in cids)
+    orders.sent(Batch(create=create), "HASH", 30, 10)
+
+
+def booked(cid: str, left: str = "2") -> OrderUpdate:
+    return OrderUpdate(cid, "0x", "Booked", D(left))
+
+
+def fill(cid: str, quantity: str) -> Fill:
+    return Fill("t", cid, "0x", Side.BUY, D(10), D(quantity), D(0))
+
+
+def test_a_batch_is_in_flight_until_every_order_is_answered_for() -> None:
+    orders = WorkingOrders()
+    sent(orders, "a", "b", "c")
+    orders.apply(BlockUpdate(11, 0, (booked("a"),)))
+    assert orders.in_flight is not None
+    orders.apply(BlockUpdate(12, 0, (), (fill("b", "2"),), {"c": 59}))
+    assert orders.in_flight is None
+    assert set(orders.open) == {"a"}
+
+
+def test_fills_reduce_an_order_until_it_is_gone() -> None:
+    orders = WorkingOrders()
+    sent(orders, "a")
+    orders.apply(BlockUpdate(11, 0, (booked("a", "1.5"),), (fill("a", "0.5"),)))
+    assert orders.open["a"].fillable == D("1.5")
+    orders.apply(BlockUpdate(12, 0, (), (fill("a", "1"),)))
+    assert orders.open["a"].fillable == D("0.5")
+    orders.apply(BlockUpdate(13, 0, (), (fill("a", "0.5"),)))
+    assert not orders.open
+
+
+def test_a_snapshot_is_the_truth() -> None:
+    orders = WorkingOrders()
+    sent(orders, "a")
+    orders.replace([open_order("z", Side.SELL, "11")])
+    assert (set(orders.open), orders.in_flight) == ({"z"}, None)
+
+
+class SlowExchange:
+    """A chain that takes transactions in order, a few calls later, and sometimes forgets to answer."""
+
+    def __init__(self, open_orders: int, *, lose_answers: int = 0, drop: int = 0) -> None:
+        self.height = 100
+        self.orders = open_orders
+        self._lose, self._drop = lose_answers, drop
+        self._waiting: dict[str, int] = {}
+        self._done: dict[str, TxResult] = {}
+        self.sent = 0
+
+    async def sync_height(self) -> int:
+        self.height += 1
+        for tx_hash, due in list(self._waiting.items()):
+            if due <= self.height:
+                del self._waiting[tx_hash]
+                self._done[tx_hash] = TxResult(tx_hash, 0, "")
+                self.orders = 0
+        return self.height
+
+    async def submit(self, batch: Batch) -> tuple[str, int]:
+        assert batch.cancel_all
+        self.sent += 1
+        tx_hash, timeout = f"TX{self.sent}", self.height + 5
+        if self._drop:
+            self._drop -= 1
+            raise UnknownOutcomeError(tx_hash, timeout)
+        self._waiting[tx_hash] = self.height + 2
+        if self._lose:
+            self._lose -= 1
+            raise UnknownOutcomeError(tx_hash, timeout)
+        return tx_hash, timeout
+
+    async def tx_result(self, tx_hash: str) -> TxResult | None:
+        return self._done.get(tx_hash)
+
+    async def open_orders(self) -> list[OpenOrder]:
+        return [open_order(str(n), Side.BUY, "10") for n in range(self.orders)]
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bots.canceller._POLL_SECONDS", 0)
+
+
+def test_cancelling_everything_sends_once_when_all_is_well() -> None:
+    exchange = SlowExchange(3)
+    run(cancel_everything(exchange, configure("b", "INFO")))
+    assert (exchange.orders, exchange.sent) == (0, 1)
+
+
+def test_a_lost_answer_is_looked_up_not_sent_again() -> None:
+    exchange = SlowExchange(3, lose_answers=1)
+    run(cancel_everything(exchange, configure("b", "INFO")))
+    assert (exchange.orders, exchange.sent) == (0, 1)
+
+
+def test_a_lost_transaction_is_sent_again_only_after_its_timeout_height() -> None:
+    exchange = SlowExchange(3, drop=1)
+    run(cancel_everything(exchange, configure("b", "INFO")))
+    assert (exchange.orders, exchange.sent) == (0, 2)
+    assert exchange.height > 101 + 5
+
+
+def test_a_transaction_that_never_came_is_certain_after_its_timeout_height() -> None:
+    exchange: Any = SlowExchange(0)
+    assert run(settle(exchange, InFlight("NEVER", 103, 101, set()), configure("b", "INFO"))) is False
+
+
+def test_an_unreachable_exchange_is_not_taken_for_an_empty_one() -> None:
+    class Gone(SlowExchange):
+        async def open_orders(self) -> list[OpenOrder]:
+            raise ExchangeError("gone")
+
+    with pytest.raises(ExchangeError):
+        run(cancel_everything(Gone(1), configure("b", "INFO")))
