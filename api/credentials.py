@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from api.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Credentials", "DatabaseLogin", "Secret"]
 

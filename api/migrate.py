@@ -61,14 +61,11 @@ def _connect(login: DatabaseLogin, patience: float) -> psycopg.Connection[tuple[
                 autocommit=True,
             )
         except psycopg.OperationalError as error:
-            if time.monotonic() > end or "authentication failed" in str(error):
-                why = (
-                    "refuses the owner's password"
-                    if "authentication failed" in str(error)
-                    else "does not answer"
-                )
+            refused = "authentication failed" in str(error) or "does not exist" in str(error)
+            if refused or time.monotonic() > end:
+                why = "refuses the owner, or lacks the database" if refused else "does not answer"
                 raise SettingsError(
-                    f"Postgres at {login.host}:{login.port} {why}; look at the job postgres in the namespace hub."
+                    f"Postgres at {login.host}:{login.port} {why}; look at the job postgres in namespace hub."
                 ) from None
         if time.monotonic() - said > 10:  # noqa: PLR2004 - seconds between two signs of life
             said = time.monotonic()

@@ -100,7 +100,7 @@ def _no_room(metric: dict[str, Any]) -> str:
     return _short(f"waits for room: none of {nodes} node{'s' * (nodes != 1)} can take it ({', '.join(why)})")
 
 
-def _alive(
+def _alive(  # noqa: PLR0911 - one return per state, in the order they are told apart
     allocation: dict[str, Any], restarts: int, evaluations: list[dict[str, Any]], now: datetime
 ) -> Verdict:
     identity, started, task = allocation["ID"], _started(allocation), _task(allocation)

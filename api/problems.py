@@ -81,7 +81,7 @@ def of_http_status(status: int, detail: str) -> DroverError:
 
 
 def of_validation(found: Sequence[Mapping[str, Any]]) -> DroverError:
-    """Return the error for the first thing that a request's form has wrong. The value itself is never told."""
+    """Return the error for the first thing that is wrong in a request's form; never tells the value."""
     first = found[0]
     place = [str(part) for part in first.get("loc", ())]
     name = place[-1] if len(place) > 1 else "body"

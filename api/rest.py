@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from starlette.responses import PlainTextResponse
 
-from api.access import SignedIn
+from api.access import SignedIn  # noqa: TC001 - FastAPI reads the annotations when it builds the routes
 from api.models import BotId
 from api.services import Services, services
 from api.wire import (

@@ -89,10 +89,10 @@ class Settings:
     paper_http: str = _setting(_web)
     nomad_addr: str = _setting(_address, "unix:///secrets/api.sock")
     """Nomad's Task API socket, or an address for tests and operators' set-ups."""
-    nomad_ca: Path | None = _setting(Path, default=None)
-    vault_ca: Path | None = _setting(Path, default=None)
-    secrets_dir: Path = _setting(Path, default=_DEFAULT_SECRETS)
-    markets_file: Path = _setting(Path, default=_DEFAULT_MARKETS)
+    nomad_ca: Path | None = _setting(Path, default=None)  # noqa: RUF009 - it returns a dataclass field
+    vault_ca: Path | None = _setting(Path, default=None)  # noqa: RUF009 - it returns a dataclass field
+    secrets_dir: Path = _setting(Path, default=_DEFAULT_SECRETS)  # noqa: RUF009 - as above
+    markets_file: Path = _setting(Path, default=_DEFAULT_MARKETS)  # noqa: RUF009 - as above
     datacenter: str = _setting(_text, "dc1")
     allow_mainnet: bool = _setting(_flag, default=False)
     log_level: str = _setting(_level, "INFO")

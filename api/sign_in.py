@@ -26,7 +26,7 @@ _CACHED_MOST = 256
 
 
 class PasswordCheck:
-    """Checks a password with Vault, and remembers for a minute that it was right: the hash costs Vault 73 ms."""
+    """Checks a password with Vault, and remembers a right one for a minute: a hash costs Vault 73 ms."""
 
     def __init__(self, vault: VaultClient) -> None:
         self._vault = vault
