@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops import docker, local_nomad, local_vault, process
+from ops import docker, drain, local_nomad, local_vault, process, tmpfs
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -34,9 +33,11 @@ def down(cluster: Cluster, steps: Steps) -> None:
     Raises:
         OpsError: something would not end; says what.
     """
+    with steps.step("Bots, then services", "down") as step:
+        step.done(_drain(cluster))
     with steps.step("Nomad's client", "down") as step:
         step.done(_end_client(cluster))
-    with steps.step("Bots and services", "down") as step:
+    with steps.step("Containers", "down") as step:
         step.done(_end_containers(cluster))
     with steps.step("Nomad's helpers and mounts", "down") as step:
         step.done(_clean_up(cluster))
@@ -45,6 +46,17 @@ def down(cluster: Cluster, steps: Steps) -> None:
             step.done(_end(cluster, name))
     with steps.step("Docker", "down") as step:
         step.done(_end_dockerd(cluster))
+
+
+def _drain(cluster: Cluster) -> str:
+    agents = (local_nomad.SERVER, local_nomad.CLIENT)
+    if any(process.recorded(cluster.run, name) is None for name in agents):
+        return "Nomad does not run"
+    try:
+        return drain.drain(cluster)
+    except OpsError as error:
+        # Without Nomad's help the containers are stopped one step below, as gently.
+        return f"not by Nomad: {error}"
 
 
 def _end_client(cluster: Cluster) -> str:
@@ -71,7 +83,8 @@ def _end_containers(cluster: Cluster) -> str:
         _stop([c for c in services if c.name.startswith(name)], _SERVICES_SECONDS)
     for container in mine:
         docker.run("rm", "--force", "--volumes", container.id)
-    return f"{len(bots)} bots and {len(services)} services ended" if mine else "none was running"
+    running = sum(container.running for container in mine)
+    return f"{running} ended, {len(mine)} removed" if mine else "none left"
 
 
 def _stop(containers: Iterable[Container], seconds: int) -> None:
@@ -101,7 +114,7 @@ def _clean_up(cluster: Cluster) -> str:
     for orphan in _orphans(cluster):
         process.end(orphan, 5)
         ended += 1
-    mounts = _unmount(cluster)
+    mounts = tmpfs.uncover(cluster)
     return f"{ended} processes, {mounts} mounts"
 
 
@@ -126,21 +139,6 @@ def _is_helper(entry: Path, cluster: Cluster) -> bool:
     except OSError:
         return False
     return any(path.is_relative_to(cluster.state) for path in opened)
-
-
-def _unmount(cluster: Cluster) -> int:
-    mounted = [
-        Path(line.split()[4].encode().decode("unicode_escape"))
-        for line in Path("/proc/self/mountinfo").read_text().splitlines()
-    ]
-    mine = [path for path in mounted if path.is_relative_to(cluster.state)]
-    for path in sorted(mine, reverse=True):
-        result = subprocess.run(["umount", str(path)], capture_output=True, text=True, check=False)
-        if result.returncode != 0:
-            raise OpsError(
-                f"{path} could not be unmounted: {result.stderr.strip()}; see who uses it, then repeat."
-            )
-    return len(mine)
 
 
 def _end(cluster: Cluster, name: str) -> str:

@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from ops import bootstrap, docker, engines, images, jobs, local_nomad, local_vault, wallets
+from ops import (
+    bootstrap,
+    docker,
+    drain,
+    engines,
+    images,
+    jobs,
+    local_nomad,
+    local_vault,
+    process,
+    tmpfs,
+    wallets,
+)
 from ops.errors import OpsError
 from ops.settings import write_private
 from ops.target import nomad_of, vault_of
@@ -95,7 +107,10 @@ def _engines(cluster: Cluster, steps: Steps, programs: dict[str, Path], bridge: 
     with steps.step("Nomad's server", "nomad-server.out") as step:
         step.done(local_nomad.ensure_server(cluster, programs["nomad"]))
     with steps.step("Nomad's client", "nomad-client.out") as step:
+        if process.recorded(cluster.run, local_nomad.CLIENT) is None and (bare := tmpfs.cover(cluster)):
+            step.note(f"{bare} secrets folders had lost their tmpfs (a crash or reboot); mounted again")
         step.done(local_nomad.ensure_client(cluster, programs["nomad"], bridge))
+        drain.reopen(cluster)
 
 
 def _bootstrap(cluster: Cluster, log: Path) -> str:
