@@ -28,7 +28,7 @@ __all__ = ["bootstrap"]
 @click.pass_obj
 def bootstrap(cluster: Cluster, jwks_url: str | None, nomad_jwks_url: str | None) -> None:
     """Apply every policy, role and namespace; generate missing secrets. Can be run again."""
-    vault, nomad = target.vault_of(cluster), target.nomad_of(cluster)
+    vault, nomad = target.pair_of(cluster)
     # A local cluster keeps its first sign-in in its state folder, where `status` finds it; an operator's is
     # printed, once.
     local = vault.address == cluster.vault_addr and cluster.secrets.exists()

@@ -134,7 +134,8 @@ def _sentence(path: str, answer: httpx.Response) -> OpsError:
     reason = " ".join(answer.text.split())[:300]
     if "ACL support disabled" in reason:
         return OpsError("Nomad runs without ACLs: anyone could run a job that reads a key; enable them.")
-    if answer.status_code in _FORBIDDEN:
+    # A text that is no accessor is taken for a JWT, and refused with a 500 of the JWT parser.
+    if answer.status_code in _FORBIDDEN or "signed token" in reason:
         return OpsError(
             f"Nomad refuses {path}: NOMAD_TOKEN is missing, expired or too weak; use a management token."
         )

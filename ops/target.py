@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ops.settings import Cluster
 
-__all__ = ["nomad_of", "vault_of"]
+__all__ = ["nomad_of", "pair_of", "vault_of"]
 
 
 def vault_of(cluster: Cluster, env: Mapping[str, str] = os.environ) -> Vault:
@@ -36,16 +36,25 @@ def nomad_of(cluster: Cluster, env: Mapping[str, str] = os.environ) -> Nomad:
     """Connect to the Nomad named by NOMAD_ADDR, or to the local cluster's.
 
     Raises:
-        OpsError: neither is there, or the environment names one of the pair only.
+        OpsError: neither is there.
     """
     if env.get("NOMAD_ADDR"):
         return Nomad.from_env(env)
-    if env.get("VAULT_ADDR"):
-        raise OpsError(
-            "VAULT_ADDR is set and NOMAD_ADDR is not; name both, or neither for the local cluster."
-        )
     _local(cluster)
     return Nomad(cluster.nomad_addr, Secret(management_token(cluster)))
+
+
+def pair_of(cluster: Cluster, env: Mapping[str, str] = os.environ) -> tuple[Vault, Nomad]:
+    """Connect to a Vault and a Nomad that belong together: both from the environment, or both local.
+
+    Raises:
+        OpsError: only one of the two is named, or neither is there.
+    """
+    if bool(env.get("VAULT_ADDR")) != bool(env.get("NOMAD_ADDR")):
+        raise OpsError(
+            "Only one of VAULT_ADDR and NOMAD_ADDR is set; set both, or neither for the local cluster."
+        )
+    return vault_of(cluster, env), nomad_of(cluster, env)
 
 
 def _local(cluster: Cluster) -> None:

@@ -5,9 +5,11 @@ Paths are built by the callers from checked names only.
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import hvac
 import requests
@@ -71,11 +73,13 @@ class Vault:
         """Connect as Vault's own CLI would: VAULT_ADDR, VAULT_TOKEN or ~/.vault-token and so on.
 
         Raises:
-            OpsError: the address or the token is missing.
+            OpsError: the address or the token is missing, or another machine is asked without TLS.
         """
         address = env.get("VAULT_ADDR", "")
         if not address.startswith(("http://", "https://")):
             raise OpsError("VAULT_ADDR is not set; run `drover up`, or put your Vault's address into it.")
+        if address.startswith("http://") and not _is_this_machine(address):
+            raise OpsError(f"{address} would carry keys in the clear; put an https address into VAULT_ADDR.")
         token = env.get("VAULT_TOKEN") or _token_file(env)
         if not token:
             raise OpsError("VAULT_TOKEN is not set; sign in with `vault login` or put a token into it.")
@@ -156,10 +160,12 @@ class Vault:
             raise OpsError(
                 f"Vault at {self.address} is not trusted; name its certificate's CA in VAULT_CACERT."
             ) from None
-        except requests.exceptions.RequestException:
+        except requests.exceptions.RequestException:  # an OSError too, so it stands before it
             raise OpsError(
                 f"Vault does not answer at {self.address}; start it, or correct VAULT_ADDR."
             ) from None
+        except OSError:  # how requests says that a CA or client certificate file is not there
+            raise OpsError("A file named in VAULT_CACERT or VAULT_CLIENT_* cannot be read.") from None
 
 
 def _sentence(address: str, path: str, error: hvac_errors.VaultError) -> OpsError:
@@ -175,6 +181,14 @@ def _sentence(address: str, path: str, error: hvac_errors.VaultError) -> OpsErro
     if "check-and-set" in reasons:
         return VaultConflictError(f"{path} was written by someone else meanwhile; look at it and try again.")
     return OpsError(f"Vault refuses {path}: {reasons.rstrip('.')}.")
+
+
+def _is_this_machine(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _token_file(env: Mapping[str, str]) -> str:

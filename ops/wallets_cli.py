@@ -35,12 +35,16 @@ def wallets() -> None:
 
 @wallets.command()
 @click.argument("name")
+@click.argument("extra", nargs=-1, metavar="")
 @click.option("--network", type=_NETWORKS, default="paper", show_default=True)
 @click.option("--label", default="", help="Words that the page shows beside the name.")
 @click.option("--granter", default="", help="For a trading-only key: the account (inj1…) that granted it.")
 @click.pass_obj
-def add(cluster: Cluster, name: str, network: str, label: str, granter: str) -> None:
+def add(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
+    cluster: Cluster, name: str, extra: tuple[str, ...], network: str, label: str, granter: str
+) -> None:
     """Store a private key (asked for, or read from stdin) as wallet NAME."""
+    _refuse_key_in_arguments(extra)
     check_name(name)
     vault = target.vault_of(cluster)
     new = wallets_.NewWallet(name, _ask_key(name), network, label, granter)
@@ -71,7 +75,7 @@ def list_(cluster: Cluster, *, as_json: bool) -> None:
 def remove(cluster: Cluster, name: str, *, yes: bool) -> None:
     """Forget wallet NAME with every version of its key."""
     check_name(name)
-    vault, nomad = target.vault_of(cluster), target.nomad_of(cluster)
+    vault, nomad = target.pair_of(cluster)
     if not yes:
         click.confirm(
             f"This destroys every version of the key of {name} in Vault at {vault.address}; without a copy "
@@ -106,10 +110,12 @@ def import_(cluster: Cluster, file: Path, network: str) -> None:
 
 @wallets.command()
 @click.argument("name")
+@click.argument("extra", nargs=-1, metavar="")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def rotate(cluster: Cluster, name: str, *, yes: bool) -> None:
+def rotate(cluster: Cluster, name: str, extra: tuple[str, ...], *, yes: bool) -> None:
     """Give wallet NAME another key (asked for, or read from stdin)."""
+    _refuse_key_in_arguments(extra)
     check_name(name)
     vault = target.vault_of(cluster)
     key = _ask_key(name)
@@ -127,6 +133,15 @@ def rotate(cluster: Cluster, name: str, *, yes: bool) -> None:
         click.echo(f"It trades the account {after.account}, which must grant {after.address} its rights.")
 
 
+def _refuse_key_in_arguments(extra: tuple[str, ...]) -> None:
+    # Left to click, the refusal would print the argument once more.
+    if extra:
+        raise OpsError(
+            "Give only the wallet's name: the key is asked for, or read from stdin. If a key was typed "
+            "there, this shell's history holds it now; delete it from there."
+        )
+
+
 def _ask_key(name: str) -> Secret:
     """Read a key where no shell history, process list or screen keeps it."""
     if sys.stdin.isatty():
@@ -138,11 +153,15 @@ def _read(file: Path) -> tuple[str, bool]:
     try:
         with file.open("rb") as handle:
             others = bool(stat.S_IMODE(file.stat().st_mode) & (stat.S_IRGRP | stat.S_IROTH))
-            return handle.read(_LARGEST_ENV_FILE).decode(), others
+            text = handle.read(_LARGEST_ENV_FILE + 1)
     except OSError as error:
         raise OpsError(f"{file} cannot be read ({error.strerror}); name the .env file to import.") from None
+    try:
+        if len(text) <= _LARGEST_ENV_FILE:
+            return text.decode(), others
     except UnicodeDecodeError:
-        raise OpsError(f"{file} is not a text file; name the .env file to import.") from None
+        pass
+    raise OpsError(f"{file} is no .env file: too large, or not text; name the .env file to import.")
 
 
 def _warn(sentence: str) -> None:

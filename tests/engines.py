@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import subprocess
 import time
 from dataclasses import dataclass
@@ -94,12 +95,14 @@ def binary(name: str) -> Path:
     return found[-1]
 
 
-def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait(address: str, process: subprocess.Popen[bytes], log: Path, ca: Path | None = None) -> None:
+    """Wait until `address` answers; fails with the end of the log when the process ends."""
+    verify = ssl.create_default_context(cafile=str(ca)) if ca else True
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()[-3000:]
         try:
-            if httpx.get(address, timeout=2).status_code == 200:
+            if httpx.get(address, timeout=2, verify=verify).status_code == 200:
                 return
         except httpx.HTTPError:
             pass
@@ -107,7 +110,7 @@ def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(log.read_text()[-3000:])
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(20)
@@ -116,7 +119,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+def start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     # A CA bundle or proxy of this shell is not for servers on loopback; AWS_CA_BUNDLE ends a Nomad agent.
     environment = {"PATH": os.environ["PATH"], "HOME": str(log.parent)}
     with log.open("wb") as out:
@@ -127,12 +130,12 @@ def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
 def vault_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
     port, log = free_port(), tmp_path_factory.mktemp("vault") / "vault.log"
     listen = [f"-dev-listen-address=127.0.0.1:{port}", f"-dev-root-token-id={_ROOT}", "-dev-no-store-token"]
-    process = _start([str(binary("vault")), "server", "-dev", *listen], log)
+    process = start([str(binary("vault")), "server", "-dev", *listen], log)
     try:
-        _wait(f"http://127.0.0.1:{port}/v1/sys/health", process, log)
+        wait(f"http://127.0.0.1:{port}/v1/sys/health", process, log)
         yield VaultServer(f"http://127.0.0.1:{port}", Secret(_ROOT))
     finally:
-        _end(process)
+        end(process)
 
 
 @pytest.fixture(scope="session")
@@ -142,10 +145,10 @@ def nomad_agent(tmp_path_factory: pytest.TempPathFactory, vault_server: VaultSer
     config = folder / "agent.json"
     config.write_text(json.dumps(_nomad_config(folder, http, vault_server)))
     log = folder / "nomad.log"
-    process = _start([str(binary("nomad")), "agent", "-dev", f"-config={config}"], log)
+    process = start([str(binary("nomad")), "agent", "-dev", f"-config={config}"], log)
     try:
         address = f"http://127.0.0.1:{http}"
-        _wait(f"{address}/v1/status/leader", process, log)
+        wait(f"{address}/v1/status/leader", process, log)
         token = _bootstrap_token(address)
         agent = NomadAgent(address, Secret(token), folder / "data")
         _wait_node(agent)
@@ -211,4 +214,4 @@ def _end_jobs(http: int, process: subprocess.Popen[bytes], token: str) -> None:
     except httpx.HTTPError:
         pass  # the agent has ended already
     finally:
-        _end(process)
+        end(process)

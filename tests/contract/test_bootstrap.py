@@ -185,6 +185,32 @@ def test_a_page_users_token_can_do_nothing(vault: Vault, nomad: Nomad, vault_ser
         set_password(vault, check_sign_in("trader.one", "another long password"))
 
 
+def test_an_operator_writes_keys_and_cannot_read_them(
+    vault: Vault, nomad: Nomad, vault_server: VaultServer
+) -> None:
+    run(vault, nomad)
+    add_wallet(vault, NewWallet("by-hand", new_key()))
+    body = {"policies": ["operator-wallets"], "no_default_policy": True, "ttl": "5m"}
+    made = vault_server.call(vault_server.token.reveal(), "POST", "auth/token/create", body)
+    token = made.json()["auth"]["client_token"]
+    key = {"private_key": new_key().reveal(), "account": "inj1"}
+    for method, path, sent, status in (
+        ("POST", "wallets/data/by-hand", {"data": key, "options": {"cas": 1}}, 200),
+        ("POST", "wallets/data/by-hand", {"data": key}, 200),
+        ("LIST", "wallets/metadata", None, 200),
+        ("GET", "wallets/metadata/by-hand", None, 200),
+        ("POST", "wallets/metadata/by-hand", {"custom_metadata": {"address": "inj1"}}, 204),
+        ("GET", "wallets/data/by-hand", None, 403),
+        ("DELETE", "wallets/metadata/by-hand", None, 403),
+        ("POST", "wallets/destroy/by-hand", {"versions": [1]}, 403),
+        ("POST", "sys/policies/acl/wallet-by-hand", {"policy": ""}, 403),
+        ("POST", "auth/jwt-nomad/role/wallet-by-hand", {}, 403),
+        ("GET", "hub/data/postgres/owner", None, 403),
+    ):
+        answer = vault_server.call(token, method, path, sent)
+        assert answer.status_code == status, (path, answer.text)
+
+
 class TestFirstUser:
     @pytest.fixture(autouse=True)
     def _nobody(self, vault: Vault, nomad: Nomad) -> None:
