@@ -1,4 +1,7 @@
-"""`python -m bots`: one trading bot. Exit codes: 0 stopped and clean, 1 orders may be left, 2 will not start."""
+"""`python -m bots`: one trading bot.
+
+Exit codes: 0 stopped and clean, 1 orders may be left, 2 will not start.
+"""
 
 from __future__ import annotations
 
@@ -58,9 +61,13 @@ def main() -> int:
         return 2
     log = logs.configure(settings.bot_id, settings.log_level)
     log.info(
-        "start", network=settings.network, market=settings.market.name, address=settings.address,
-        key_version=settings.key_version, strategy=settings.trader.strategy,
-    )  # fmt: skip
+        "start",
+        network=settings.network,
+        market=settings.market.name,
+        address=settings.address,
+        key_version=settings.key_version,
+        strategy=settings.trader.strategy,
+    )
     return asyncio.run(trade(settings, log))
 
 

@@ -22,14 +22,29 @@ _POLL_SECONDS = 0.25
 class Exchange(Protocol):
     """What the runner needs of an exchange; `bots.injective` is one. All calls may raise `ExchangeError`."""
 
-    async def connect(self) -> MarketInfo: ...
-    async def sync_height(self) -> int: ...
-    def follow(self, block: BlockUpdate) -> None: ...
-    def updates(self) -> AsyncGenerator[BlockUpdate, None]: ...
-    async def open_orders(self) -> list[OpenOrder]: ...
-    async def inventory(self) -> Inventory: ...
-    async def tx_result(self, tx_hash: str) -> TxResult | None: ...
-    async def submit(self, batch: Batch) -> tuple[str, int]: ...
+    async def connect(self) -> MarketInfo:
+        """Load market and account; can be repeated."""
+
+    async def sync_height(self) -> int:
+        """Return the height; later transactions time out some blocks after it."""
+
+    def follow(self, block: BlockUpdate) -> None:
+        """Let timeout height and gas price follow the stream."""
+
+    def updates(self) -> AsyncGenerator[BlockUpdate, None]:
+        """Yield every block from now on."""
+
+    async def open_orders(self) -> list[OpenOrder]:
+        """Return the own orders in this market."""
+
+    async def inventory(self) -> Inventory:
+        """Return what is held."""
+
+    async def tx_result(self, tx_hash: str) -> TxResult | None:
+        """Return a transaction's result, None while it is in no block."""
+
+    async def submit(self, batch: Batch) -> tuple[str, int]:
+        """Send a batch; return its transaction's hash and timeout height."""
 
 
 async def settle(exchange: Exchange, in_flight: InFlight, log: EventLog) -> bool:

@@ -1,8 +1,8 @@
 """The exchange: the only module that imports pyinjective for trading. Its exceptions stop here.
 
-The same code trades on paper, testnet and mainnet; only the `Network` differs. Units: the composer takes human
-`Decimal`; what comes back is human x 10^18, except bank coins (chain integers) and deposits (chain units x
-10^18). Source: injective-py 1.16.2.
+The same code trades on paper, testnet and mainnet; only the `Network` differs. Source: injective-py 1.16.2.
+Units: the composer takes human `Decimal`; what comes back is human x 10^18, except bank coins (chain integers)
+and deposits (chain units x 10^18).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Injective", "MarketData", "network_for"]
 
-# The chain charges up to 120 000 before the messages, the SDK reckons with 105 000; more costs next to nothing.
+# The chain charges up to 120 000 before the messages, the SDK reckons with 105 000; more costs a trifle.
 MessageBasedTransactionFeeCalculator.TRANSACTION_ANTE_GAS_LIMIT = 160_000
 
 _PAPER_CHAIN_ID = "injective-paper-1"
@@ -198,9 +198,12 @@ class Injective(MarketData):
         gas_price = int(await _call(self._client.current_chain_gas_price(), "gas price") * _GAS_MARGIN)
         if self._broadcaster is None:
             self._broadcaster = MsgBroadcasterWithPk.new_using_gas_heuristics(
-                network=self._network, private_key=self._key.reveal(), gas_price=gas_price, client=self._client,
+                network=self._network,
+                private_key=self._key.reveal(),
+                gas_price=gas_price,
+                client=self._client,
                 composer=self._composer,
-            )  # fmt: skip
+            )
         return self._market
 
     def _market_info(self, market: Any) -> MarketInfo:
@@ -210,10 +213,17 @@ class Injective(MarketData):
             self._client._spot_markets = self._client._derivative_markets = None  # noqa: SLF001 - else cached for ever
             raise ExchangeError("the token list could not be fetched")
         return MarketInfo(
-            market.id, market.ticker, self._derivative, base.denom if base else "", quote.denom,
-            base.decimals if base else 0, quote.decimals, market.min_price_tick_size, market.min_quantity_tick_size,
+            market.id,
+            market.ticker,
+            self._derivative,
+            base.denom if base else "",
+            quote.denom,
+            base.decimals if base else 0,
+            quote.decimals,
+            market.min_price_tick_size,
+            market.min_quantity_tick_size,
             market.min_notional,
-        )  # fmt: skip
+        )
 
     async def resync(self) -> None:
         """Read number and sequence of the account anew.
@@ -380,11 +390,13 @@ class Injective(MarketData):
             f"{kind}_orders_to_create": [self._order(order) for order in batch.create],
             f"{kind}_orders_to_cancel": [
                 self._composer.order_data_without_mask(
-                    market_id=self._market_id, subaccount_id=self._subaccount, order_hash=order.order_hash,
+                    market_id=self._market_id,
+                    subaccount_id=self._subaccount,
+                    order_hash=order.order_hash,
                 )
                 for order in batch.cancel
             ],
-        }  # fmt: skip
+        }
         if batch.cancel_all:
             # A subaccount without a market list is refused (code 58), and so is the reverse.
             content |= {
@@ -396,10 +408,14 @@ class Injective(MarketData):
     def _order(self, order: NewOrder) -> Any:
         side, price, quantity = order.quote
         common = {
-            "market_id": self._market_id, "subaccount_id": self._subaccount, "fee_recipient": self._address,
-            "price": price, "quantity": quantity, "cid": order.cid,
+            "market_id": self._market_id,
+            "subaccount_id": self._subaccount,
+            "fee_recipient": self._address,
+            "price": price,
+            "quantity": quantity,
+            "cid": order.cid,
             "order_type": "BUY_PO" if side is Side.BUY else "SELL_PO",
-        }  # fmt: skip
+        }
         if not self._derivative:
             return self._composer.spot_order(**common)
         margin = order.margin.quantize(Decimal("0.000001"), rounding=ROUND_UP)

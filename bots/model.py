@@ -8,9 +8,23 @@ from enum import StrEnum
 from typing import NamedTuple
 
 __all__ = [
-    "Batch", "BlockUpdate", "Decision", "ExchangeError", "Fill", "Inventory", "MarketInfo", "MarketView", "NewOrder",
-    "OpenOrder", "OrderUpdate", "Quote", "RejectedError", "Side", "TxResult", "UnknownOutcomeError",
-]  # fmt: skip
+    "Batch",
+    "BlockUpdate",
+    "Decision",
+    "ExchangeError",
+    "Fill",
+    "Inventory",
+    "MarketInfo",
+    "MarketView",
+    "NewOrder",
+    "OpenOrder",
+    "OrderUpdate",
+    "Quote",
+    "RejectedError",
+    "Side",
+    "TxResult",
+    "UnknownOutcomeError",
+]
 
 
 class Side(StrEnum):

@@ -36,8 +36,10 @@ class Source(Protocol):
 
 
 class PaperSource:
-    """The paper venue's price process, which no order moves: a bot that quotes around the mid of a book in
-    which its own quotes are the best would follow itself."""
+    """The paper venue's price process, which no order moves.
+
+    A bot that quotes around the mid of a book in which its own quotes are the best would follow itself.
+    """
 
     def __init__(self, http: str, market_id: str) -> None:
         self._url = f"{http}/reference.json"

@@ -184,9 +184,14 @@ class Bot:
     def _report(self, block: BlockUpdate) -> None:
         for fill in block.fills:
             self._log.info(
-                "fill", trade_id=fill.trade_id, cid=fill.cid, side=fill.side, price=fill.price, qty=fill.quantity,
+                "fill",
+                trade_id=fill.trade_id,
+                cid=fill.cid,
+                side=fill.side,
+                price=fill.price,
+                qty=fill.quantity,
                 fee=fill.fee,
-            )  # fmt: skip
+            )
         for update in block.orders:
             name = {"Booked": "order_booked", "Cancelled": "order_cancelled"}.get(update.status)
             if name:

@@ -173,7 +173,8 @@ def _account(path: Path, key: Secret) -> tuple[str, int]:
         ) from None
     if account != address:
         raise SettingsError(
-            f"The key belongs to {address} but the wallet's account is {str(account)[:60]}; correct the one that is wrong in Vault."
+            f"The key belongs to {address} but the wallet's account is {str(account)[:60]}; "
+            "correct the one that is wrong in Vault."
         )
     if isinstance(version, bool) or not isinstance(version, int):
         raise SettingsError(f"{path}: key_version must be a whole number.")

@@ -56,9 +56,12 @@ class VenueProcess:
         self.grpc = f"127.0.0.1:{free_port()}"
         self.http = f"http://127.0.0.1:{free_port()}"
         self._env = {
-            **os.environ, "PAPER_LISTEN_GRPC": self.grpc, "PAPER_LISTEN_HTTP": self.http.removeprefix("http://"),
-            "BLOCK_TIME": block_time, "STATE_DIR": str(state or ""),
-        }  # fmt: skip
+            **os.environ,
+            "PAPER_LISTEN_GRPC": self.grpc,
+            "PAPER_LISTEN_HTTP": self.http.removeprefix("http://"),
+            "BLOCK_TIME": block_time,
+            "STATE_DIR": str(state or ""),
+        }
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> VenueProcess:
@@ -95,13 +98,23 @@ class BotProcess:
     def __init__(self, venue: VenueProcess, wallet: Path, market: str, kind: str, **env: str) -> None:
         self.log = wallet / f"{market}-{time.monotonic_ns()}.log"
         settings = {
-            "BOT_ID": f"wallet-1.{market}.{kind}", "WALLET_ID": "wallet-1", "MARKET": market, "BOT_TYPE": kind,
-            "NETWORK": "paper", "PAPER_GRPC": venue.grpc, "PAPER_HTTP": venue.http, "NOMAD_SECRETS_DIR": str(wallet),
+            "BOT_ID": f"wallet-1.{market}.{kind}",
+            "WALLET_ID": "wallet-1",
+            "MARKET": market,
+            "BOT_TYPE": kind,
+            "NETWORK": "paper",
+            "PAPER_GRPC": venue.grpc,
+            "PAPER_HTTP": venue.http,
+            "NOMAD_SECRETS_DIR": str(wallet),
             "PATH": os.environ["PATH"],
-        }  # fmt: skip
+        }
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "bots"], cwd=ROOT, env={**settings, **env}, stdout=out, stderr=subprocess.STDOUT
+                [sys.executable, "-m", "bots"],
+                cwd=ROOT,
+                env={**settings, **env},
+                stdout=out,
+                stderr=subprocess.STDOUT,
             )
 
     def events(self, name: str | None = None) -> list[dict[str, Any]]:
@@ -187,10 +200,15 @@ class Trader:
     def order(self, market_id: str, side: str, price: str, quantity: str, **extra: Any) -> Any:
         """Return a limit order message, with a margin for a derivative."""
         common = {
-            "market_id": market_id, "sender": self.address, "subaccount_id": self.subaccount,
-            "fee_recipient": self.address, "price": Decimal(price), "quantity": Decimal(quantity), "order_type": side,
+            "market_id": market_id,
+            "sender": self.address,
+            "subaccount_id": self.subaccount,
+            "fee_recipient": self.address,
+            "price": Decimal(price),
+            "quantity": Decimal(quantity),
+            "order_type": side,
             **extra,
-        }  # fmt: skip
+        }
         if "margin" in extra:
             return self.composer.msg_create_derivative_limit_order(**common)
         return self.composer.msg_create_spot_limit_order(**common)

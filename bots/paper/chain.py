@@ -79,7 +79,9 @@ class Chain:
         self.mempool.append(tx)
 
     def simulate(self, raw: bytes) -> int:
-        """Return the gas that a transaction would use. It is decoded, not run; no valid signature is asked for.
+        """Return the gas that a transaction would use; it is decoded, not run.
+
+        No valid signature is asked for.
 
         Raises:
             VenueError: it cannot be decoded, or the sequence is wrong.
@@ -88,7 +90,7 @@ class Chain:
         account = self.account(tx.signer) or Account(0)
         sequence = tx.auth.signer_infos[0].sequence
         if sequence != account.pending:
-            log = f"account sequence mismatch, expected {account.pending}, got {sequence}: incorrect account sequence"
+            log = f"account sequence mismatch, expected {account.pending}, got {sequence}"
             raise VenueError(32, log, "sdk")
         return _gas(tx)
 
@@ -123,7 +125,7 @@ class Chain:
             response.data = self._run(tx)
         except VenueError as error:
             response.code, response.codespace, response.raw_log = error.code, error.codespace, str(error)
-        except Exception:  # one bad transaction must not stop the chain
+        except Exception:  # noqa: BLE001 - one bad transaction must not stop the chain
             _LOG.exception("transaction %s failed in the venue itself", tx.hash)
             response.code, response.codespace, response.raw_log = (
                 1,

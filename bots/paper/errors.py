@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["StartupError", "VenueError"]
+__all__ = ["NotFoundError", "StartupError", "VenueError"]
 
 
 class VenueError(Exception):
@@ -16,6 +16,10 @@ class VenueError(Exception):
         super().__init__(log)
         self.code = code
         self.codespace = codespace
+
+
+class NotFoundError(Exception):
+    """A query asks for what does not exist: gRPC NOT_FOUND."""
 
 
 class StartupError(Exception):

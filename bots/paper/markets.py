@@ -64,15 +64,41 @@ class Market:
 
 
 def _market(market_id: str, ticker: str) -> Market:
-    tick = Decimal("0.001")
+    tick, inj = Decimal("0.001"), Decimal("12.5")
     match ticker:
         case "INJ/USDT":
-            return Market(market_id, ticker, INJ, USDT, False, tick, tick, Decimal("12.5"))
+            return Market(
+                market_id,
+                ticker,
+                INJ,
+                USDT,
+                derivative=False,
+                price_tick=tick,
+                quantity_tick=tick,
+                start_price=inj,
+            )
         case "TIA/USDT":
-            return Market(market_id, ticker, TIA, USDT, False, tick, Decimal("0.01"), Decimal("4.2"))
+            return Market(
+                market_id,
+                ticker,
+                TIA,
+                USDT,
+                derivative=False,
+                price_tick=tick,
+                quantity_tick=Decimal("0.01"),
+                start_price=Decimal("4.2"),
+            )
         case "INJ/USDT PERP":
-            perp = Market(market_id, ticker, INJ, USDT, True, tick, tick, Decimal("12.5"))
-            return perp
+            return Market(
+                market_id,
+                ticker,
+                INJ,
+                USDT,
+                derivative=True,
+                price_tick=tick,
+                quantity_tick=tick,
+                start_price=inj,
+            )
     raise StartupError(
         f"The paper venue does not know the market {ticker!r}; take its paper id out of the markets file."
     )

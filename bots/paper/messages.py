@@ -148,7 +148,7 @@ def _cancelled(exchange: Exchange, sender: str, item: Any, *, derivative: bool) 
     return True
 
 
-def _created(
+def _created(  # noqa: PLR0913 - who, what and how of one order
     exchange: Exchange, sender: str, signer: str, order: Any, *, derivative: bool, at_market: bool
 ) -> tuple[str, bool]:
     """Return the order's hash, or its error code where a hash would be."""

@@ -16,7 +16,7 @@ _GRAIN = Decimal(1).scaleb(-18)
 class Position:
     """A position of one subaccount in one market.
 
-    `cost` is Σ signed quantity × price, kept instead of the average entry price because sums stay exact:
+    `cost` is Σ signed quantity times price, kept instead of the average entry price because sums stay exact:
     over all positions of a market the quantities add up to nothing, and so do profits.
     """
 

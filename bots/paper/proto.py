@@ -10,16 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf import any_pb2, message_factory  # type: ignore[import-untyped]  # ships no types
-from pyinjective.proto.cosmos.auth.v1beta1 import auth_pb2, query_pb2 as auth_query
+from pyinjective.proto.cosmos.auth.v1beta1 import auth_pb2
+from pyinjective.proto.cosmos.auth.v1beta1 import query_pb2 as auth_query
 from pyinjective.proto.cosmos.authz.v1beta1 import query_pb2 as authz_query
-from pyinjective.proto.cosmos.bank.v1beta1 import query_pb2 as bank_query, tx_pb2 as bank_tx
+from pyinjective.proto.cosmos.bank.v1beta1 import query_pb2 as bank_query
+from pyinjective.proto.cosmos.bank.v1beta1 import tx_pb2 as bank_tx
 from pyinjective.proto.cosmos.base.abci.v1beta1 import abci_pb2
 from pyinjective.proto.cosmos.base.tendermint.v1beta1 import query_pb2 as tendermint_query
 from pyinjective.proto.cosmos.base.v1beta1 import coin_pb2
-from pyinjective.proto.cosmos.tx.v1beta1 import service_pb2 as tx_service, tx_pb2
+from pyinjective.proto.cosmos.tx.v1beta1 import service_pb2 as tx_service
+from pyinjective.proto.cosmos.tx.v1beta1 import tx_pb2
 from pyinjective.proto.exchange import (
     injective_derivative_exchange_rpc_pb2 as derivative_indexer,
+)
+from pyinjective.proto.exchange import (
     injective_meta_rpc_pb2 as meta_indexer,
+)
+from pyinjective.proto.exchange import (
     injective_spot_exchange_rpc_pb2 as spot_indexer,
 )
 from pyinjective.proto.injective.crypto.v1beta1.ethsecp256k1 import keys_pb2
@@ -27,7 +34,11 @@ from pyinjective.proto.injective.exchange.v2 import (
     exchange_pb2,
     market_pb2,
     order_pb2,
+)
+from pyinjective.proto.injective.exchange.v2 import (
     query_pb2 as exchange_query,
+)
+from pyinjective.proto.injective.exchange.v2 import (
     tx_pb2 as exchange_tx,
 )
 from pyinjective.proto.injective.stream.v2 import query_pb2 as stream_query

@@ -46,7 +46,7 @@ class Trade:
     payout: Decimal = ZERO
 
 
-def settle(
+def settle(  # noqa: PLR0913 - who, what and how of one fill
     exchange: Exchange, market: Market, order: Order, quantity: Decimal, price: Decimal, *, maker: bool
 ) -> Trade:
     """Move the money of one side of a fill; the caller reduces the order afterwards."""

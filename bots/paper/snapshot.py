@@ -1,4 +1,4 @@
-"""State over restarts: one JSON file, replaced as a whole, so that a kill leaves the old one or the new one."""
+"""State over restarts: one JSON file, replaced as a whole, so that a kill leaves the old or the new one."""
 
 from __future__ import annotations
 

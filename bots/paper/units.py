@@ -1,4 +1,4 @@
-"""Numbers as the chain writes them: human `Decimal` inside, LegacyDec (×10¹⁸ integers) on the wire."""
+"""Numbers as the chain writes them: human `Decimal` inside, LegacyDec (x 10^18, as integers) on the wire."""
 
 from __future__ import annotations
 

@@ -60,10 +60,9 @@ class _Pages:
 
     async def tokens(self, _request: web.Request) -> web.Response:
         tokens = [
-            {"name": t.name, "symbol": t.symbol, "denom": t.denom, "decimals": t.decimals, "address": "", "logo": "",
-             "updatedAt": 0}
-            for t in TOKENS.values()
-        ]  # fmt: skip
+            {**dataclasses.asdict(token), "address": "", "logo": "", "updatedAt": 0}
+            for token in TOKENS.values()
+        ]
         return web.json_response(tokens)
 
     async def health(self, _request: web.Request) -> web.Response:

@@ -19,7 +19,7 @@ _ONE = Decimal(1)
 
 
 def inventory_ratio(view: MarketView, parameters: MarketMakingParameters) -> Decimal:
-    """Return how far the inventory is off its target: -1 (nothing, or fully short) to 1 (all in, fully long)."""
+    """Return how far the inventory is off its target: -1 is nothing or fully short, 1 all or fully long."""
     inventory = view.inventory
     if view.market.derivative:
         ratio = inventory.position * view.reference / view.max_position_notional
@@ -34,8 +34,8 @@ def inventory_ratio(view: MarketView, parameters: MarketMakingParameters) -> Dec
 def decide(view: MarketView, parameters: MarketMakingParameters) -> Decision:
     """Quote `levels` prices on each side of the reference.
 
-    A long inventory lowers all quotes (selling becomes likelier) and thins the buys, a short one the other way
-    round, so that the inventory returns to its target.
+    A long inventory lowers all quotes (selling becomes likelier) and thins the buys, a short one the other
+    way round, so that the inventory returns to its target.
     """
     ratio = inventory_ratio(view, parameters)
     centre = view.reference * (1 - ratio * parameters.skew_bps / _BPS)

@@ -55,7 +55,9 @@ def test_good_settings_are_read(env: dict[str, str]) -> None:
         ({"NOMAD_SECRETS_DIR": "/nonexistent"}, "cannot be read"),
     ],
 )
-def test_bad_settings_are_refused_in_one_sentence(env: dict[str, str], changes: dict[str, str], words: str) -> None:
+def test_bad_settings_are_refused_in_one_sentence(
+    env: dict[str, str], changes: dict[str, str], words: str
+) -> None:
     with pytest.raises(SettingsError, match=words) as refused:
         load_settings(env | changes)
     assert "\n" not in str(refused.value)
@@ -99,7 +101,12 @@ def test_the_log_is_one_json_object_per_line(capsys: pytest.CaptureFixture[str])
     (line,) = capsys.readouterr().out.splitlines()
     event = json.loads(line)
     assert event["ts"].endswith("+00:00")
-    assert {"bot": "wallet-1.inj-usdt.spot", "event": "fill", "price": "12.5", "text": 'a"b\nc'}.items() <= event.items()
+    assert {
+        "bot": "wallet-1.inj-usdt.spot",
+        "event": "fill",
+        "price": "12.5",
+        "text": 'a"b\nc',
+    }.items() <= event.items()
 
 
 def edited(tmp_path: Path, name: str, path: str, value: Any) -> dict[str, str]:
@@ -133,8 +140,10 @@ def edited(tmp_path: Path, name: str, path: str, value: Any) -> dict[str, str]:
         ("bots/wallet-1.inj-usdt.spot", {"color": 1}, "color is unknown"),
     ],
 )
-def test_a_wrong_trader_config_is_refused_with_its_place(tmp_path: Path, path: str, value: Any, words: str) -> None:
-    with pytest.raises(ConfigError, match="trader.json: ") as refused:
+def test_a_wrong_trader_config_is_refused_with_its_place(
+    tmp_path: Path, path: str, value: Any, words: str
+) -> None:
+    with pytest.raises(ConfigError, match="trader[.]json: ") as refused:
         load_trader(edited(tmp_path, "trader", path, value), "wallet-1.inj-usdt.spot", "spot")
     assert words in str(refused.value)
 
@@ -156,7 +165,9 @@ def test_a_bots_own_entry_overrides_the_defaults(tmp_path: Path) -> None:
         ("markets/inj-usdt/ticker", None, "ticker is missing"),
     ],
 )
-def test_a_wrong_markets_file_is_refused_with_its_place(tmp_path: Path, path: str, value: Any, words: str) -> None:
+def test_a_wrong_markets_file_is_refused_with_its_place(
+    tmp_path: Path, path: str, value: Any, words: str
+) -> None:
     with pytest.raises(ConfigError) as refused:
         load_markets(edited(tmp_path, "markets", path, value))
     assert words in str(refused.value)

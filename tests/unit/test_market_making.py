@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 
@@ -12,14 +12,28 @@ from bots.model import Inventory, MarketInfo, MarketView, Quote, Side
 from bots.risk import permit, reference_is_fresh
 from bots.strategies.market_making import decide, inventory_ratio
 
-SPOT = MarketInfo("0x1", "INJ/USDT", False, "inj", "usdt", 18, 6, D("0.001"), D("0.001"), D(1))
+D = Decimal
+SPOT = MarketInfo(
+    id="0x1",
+    ticker="INJ/USDT",
+    derivative=False,
+    base_denom="inj",
+    quote_denom="usdt",
+    base_decimals=18,
+    quote_decimals=6,
+    price_tick=D("0.001"),
+    quantity_tick=D("0.001"),
+    min_notional=D(1),
+)
 PERP = replace(SPOT, derivative=True)
 CONFIG = load_trader({}, "wallet-1.inj-usdt.spot", "spot")
 PARAMETERS = replace(CONFIG.parameters, target_base_share=D("0.5"), levels=3)
 LIMITS = CONFIG.risk
 
 
-def view(base: str = "100", quote: str = "1200", position: str = "0", market: MarketInfo = SPOT) -> MarketView:
+def view(
+    base: str = "100", quote: str = "1200", position: str = "0", market: MarketInfo = SPOT
+) -> MarketView:
     return MarketView(market, D(12), Inventory(D(base), D(quote), D(position)), D(1000))
 
 

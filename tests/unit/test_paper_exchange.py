@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from decimal import Decimal as D
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from bots.paper.orders import Order
 from bots.paper.positions import Position, apply_fill
 from bots.paper.units import ZERO, from_wire
 
+D = Decimal
 SPOT = "0x0611780ba69656949525013d947713300f56c37b6175e02f26bffa495c3208fe"
 PERP = "0x17ef48032cb24375ba7c2e39f384e56433bcab20cbee9a7357e4cba2eb00abe6"
 INJ = "inj"
@@ -21,7 +22,7 @@ USDT = "peggy0x87aB3B4C8661e07D6372361211B96ed4Dc36B1B5"
 
 
 def minted_minus_found(chain: Any, denom: str) -> D:
-    """What has got lost or appeared: money in the ledger plus what positions hold, against what was minted."""
+    """What has got lost or appeared: money in the ledger and in positions, against what was minted."""
     exchange = chain.exchange
     found = exchange.ledger.total(denom)
     if denom == USDT:
@@ -72,7 +73,11 @@ def test_no_money_is_made_or_lost_in_a_storm_of_orders(chain: Any, trader: Any) 
     assert sum((p.quantity for p in chain.exchange.positions.values()), ZERO) == 0
     for denom in (INJ, USDT):
         assert minted_minus_found(chain, denom) == 0
-    assert all(amount >= 0 for (owner, _), amount in chain.exchange.ledger.available.items() if owner.startswith("0x"))
+    assert all(
+        amount >= 0
+        for (owner, _), amount in chain.exchange.ledger.available.items()
+        if owner.startswith("0x")
+    )
     assert all(amount >= 0 for amount in chain.exchange.ledger.held.values())
 
 
@@ -101,7 +106,7 @@ def test_what_is_wrong_with_an_order_has_the_chains_code(
     assert dict(chain.exchange.ledger.held) == before
 
 
-def test_a_derivative_order_needs_its_margin(chain: Any, trader: Any) -> None:
+def test_a_derivative_order_needs_its_margin(trader: Any) -> None:
     one = trader(1)
     assert one.send(one.order(PERP, "BUY", "12", "10", margin=D("5.9"))).code == 26
     assert one.send(one.order(PERP, "BUY", "12", "10", margin=D(6))).code == 0
@@ -186,23 +191,27 @@ def test_the_book_says_only_what_changed_in_absolute_quantities(chain: Any, trad
     assert not chain.end_block().spot_orderbook_updates
 
 
-def resting(number: int, buy: bool, price: str, quantity: str = "1", *, rests: bool = True) -> Order:  # noqa: FBT001
-    return Order(f"{number:064x}", SPOT, "s", "", buy, D(price), D(quantity), D(quantity), 1, resting=rests)
+def resting(number: int, side: str, price: str, quantity: str = "1") -> Order:
+    return Order(
+        f"{number:064x}", SPOT, "s", "", side == "buy", D(price), D(quantity), D(quantity), 1, resting=True
+    )
 
 
 @pytest.mark.parametrize(
     ("buy", "sell", "mid", "price"),
     [("10", "9", "11", "10"), ("10", "9", "8", "9"), ("10", "9", "9.5", "9.5"), ("10", "9", None, "9.5")],
 )
-def test_the_clearing_price_is_the_one_nearest_to_the_mid(buy: str, sell: str, mid: str | None, price: str) -> None:
-    result = auction([resting(1, True, buy)], [resting(2, False, sell)], D(mid) if mid else None)
+def test_the_clearing_price_is_the_one_nearest_to_the_mid(
+    buy: str, sell: str, mid: str | None, price: str
+) -> None:
+    result = auction([resting(1, "buy", buy)], [resting(2, "sell", sell)], D(mid) if mid else None)
     assert result is not None
     assert result.price == D(price)
 
 
 def test_an_auction_fills_the_best_prices_first_and_both_sides_alike() -> None:
-    buys = [resting(1, True, "11", "1"), resting(2, True, "10", "2")]
-    sells = [resting(3, False, "9", "1.5"), resting(4, False, "10", "0.5"), resting(5, False, "12", "9")]
+    buys = [resting(1, "buy", "11", "1"), resting(2, "buy", "10", "2")]
+    sells = [resting(3, "sell", "9", "1.5"), resting(4, "sell", "10", "0.5"), resting(5, "sell", "12", "9")]
     result = auction(buys, sells, None)
     assert result is not None
     assert {int(o.hash, 16): q for o, q in result.fills} == {1: D(1), 2: D(1), 3: D("1.5"), 4: D("0.5")}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal as D
-from pathlib import Path
-from typing import Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +11,10 @@ from bots.paper import snapshot
 from bots.paper.chain import Chain
 from bots.paper.errors import StartupError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+D = Decimal
 SPOT = "0x0611780ba69656949525013d947713300f56c37b6175e02f26bffa495c3208fe"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal as D
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -24,6 +24,8 @@ from bots.model import (
 )
 from bots.working import InFlight, WorkingOrders, plan
 from tests.paper import run
+
+D = Decimal
 
 
 def new(quote: Quote) -> NewOrder:

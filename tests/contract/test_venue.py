@@ -1,0 +1,301 @@
+"""The unmodified SDK against the running venue, as against the public chain."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import uuid
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.paper import VenueProcess, free_port, get_json, run, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SPOT = "0x0611780ba69656949525013d947713300f56c37b6175e02f26bffa495c3208fe"
+PERP = "0x17ef48032cb24375ba7c2e39f384e56433bcab20cbee9a7357e4cba2eb00abe6"
+
+
+class Sdk:
+    """What a program of the public chain sets up; only the `Network` is the venue's."""
+
+    def __init__(self, venue: VenueProcess, number: int) -> None:
+        from pyinjective.async_client_v2 import AsyncClient  # noqa: PLC0415 - needs the running loop's time
+        from pyinjective.composer_v2 import Composer  # noqa: PLC0415 - see above
+        from pyinjective.core.broadcaster import MsgBroadcasterWithPk  # noqa: PLC0415 - see above
+        from pyinjective.core.network import Network  # noqa: PLC0415 - see above
+        from pyinjective.wallet import PrivateKey  # noqa: PLC0415 - see above
+
+        self.network = Network.custom(
+            lcd_endpoint=venue.http,
+            tm_websocket_endpoint="",
+            grpc_endpoint=venue.grpc,
+            grpc_exchange_endpoint=venue.grpc,
+            grpc_explorer_endpoint=venue.grpc,
+            chain_stream_endpoint=venue.grpc,
+            chain_id="injective-paper-1",
+            env="paper",
+            official_tokens_list_url=f"{venue.http}/tokens.json",
+        )
+        self.client = AsyncClient(self.network)
+        self.composer = Composer(network="paper")
+        key = PrivateKey.from_hex(f"{number:064x}")
+        address = key.to_public_key().to_address()
+        self.address, self.subaccount = address.to_acc_bech32(), address.get_subaccount_id(0)
+        self.funded = address.get_subaccount_id(1)
+        venue.faucet(self.address)
+        make = {
+            "heuristics": MsgBroadcasterWithPk.new_using_gas_heuristics,
+            "simulation": MsgBroadcasterWithPk.new_using_simulation,
+        }
+        self.broadcasters = {
+            name: build(
+                self.network, key.to_hex(), gas_price=176_000_000, client=self.client, composer=self.composer
+            )
+            for name, build in make.items()
+        }
+
+    async def send(self, *messages: Any, how: str = "heuristics") -> dict[str, Any]:
+        """Broadcast and return the result that is in a block (CheckTx's when that refuses)."""
+        answer = (await self.broadcasters[how].broadcast(list(messages)))["txResponse"]
+        if answer["code"]:
+            await self.client.fetch_account(self.address)
+            return answer
+        for _ in range(100):
+            try:
+                return (await self.client.fetch_tx(answer["txhash"]))["txResponse"]
+            except Exception:  # noqa: BLE001 - not found until it is in a block
+                await asyncio.sleep(0.05)
+        raise AssertionError("the transaction is in no block")
+
+    async def close(self) -> None:
+        for channel in (
+            self.client.chain_channel,
+            self.client.chain_stream_channel,
+            self.client.exchange_channel,
+            self.client.explorer_channel,
+        ):
+            await channel.close()
+        self.client._cancel_timeout_height_sync_task()
+
+
+def with_sdk(venue: VenueProcess, number: int, scenario: Callable[[Sdk], Any]) -> None:
+    async def play() -> None:
+        sdk = Sdk(venue, number)
+        try:
+            await asyncio.wait_for(scenario(sdk), 20)
+        finally:
+            await sdk.close()
+
+    run(play())
+
+
+def spot_order(sdk: Sdk, price: str, quantity: str, side: str, cid: str) -> Any:
+    return sdk.composer.spot_order(
+        SPOT, sdk.subaccount, sdk.address, Decimal(price), Decimal(quantity), side, cid=cid
+    )
+
+
+def test_markets_tokens_balances_and_books_are_read(venue: VenueProcess) -> None:
+    async def scenario(sdk: Sdk) -> None:
+        spot, perp = await sdk.client.all_spot_markets(), await sdk.client.all_derivative_markets()
+        assert spot[SPOT].ticker == "INJ/USDT"
+        assert (spot[SPOT].base_token.symbol, spot[SPOT].quote_token.decimals) == ("INJ", 6)
+        assert perp[PERP].initial_margin_ratio == Decimal("0.05")
+        assert len(spot) == 2
+        coins = (await sdk.client.fetch_bank_balances(sdk.address))["balances"]
+        assert {"denom": "inj", "amount": str(100 * 10**18)} in coins
+        assert int(await sdk.client.current_chain_gas_price()) == 160_000_000
+        book = await sdk.client.fetch_chain_spot_orderbook(market_id=SPOT)
+        best_buy, best_sell = book["buysPriceLevel"][0]["p"], book["sellsPriceLevel"][0]["p"]
+        assert int(best_buy) < int(best_sell)
+        top = await sdk.client.fetch_derivative_mid_price_and_tob(market_id=PERP)
+        assert int(top["bestBuyPrice"]) < int(top["midPrice"]) < int(top["bestSellPrice"])
+        assert (await sdk.client.fetch_latest_block())["block"]["header"]["chainId"] == "injective-paper-1"
+
+    with_sdk(venue, 101, scenario)
+
+
+@pytest.mark.parametrize("how", ["heuristics", "simulation"])
+def test_a_batch_update_creates_and_cancels_and_says_so_on_the_stream(venue: VenueProcess, how: str) -> None:
+    async def scenario(sdk: Sdk) -> None:
+        events: list[dict[str, Any]] = []
+        filters = {
+            "spot_orders_filter": sdk.composer.chain_stream_orders_filter([sdk.subaccount], [SPOT]),
+            "order_failures_filter": sdk.composer.chain_stream_order_failures_filter([sdk.address]),
+        }
+        listening = asyncio.create_task(
+            sdk.client.listen_chain_stream_updates(callback=events.append, **filters)
+        )
+        await asyncio.sleep(0.3)
+        good, bad = uuid.uuid4().hex, uuid.uuid4().hex
+        orders = [spot_order(sdk, "6", "1", "BUY", good), spot_order(sdk, "6.00001", "1", "BUY", bad)]
+        batch = sdk.composer.msg_batch_update_orders(sender=sdk.address, spot_orders_to_create=orders)
+        assert (await sdk.send(batch, how=how))["code"] == 0
+        listed = await sdk.client.fetch_chain_trader_spot_orders(market_id=SPOT, subaccount_id=sdk.subaccount)
+        assert [o["cid"] for o in listed["orders"]] == [good]
+        locked = await sdk.client.fetch_subaccount_deposits(subaccount_id=sdk.subaccount)
+        assert [d["totalBalance"] for d in locked["deposits"].values()] == [str(6_006_000 * 10**18)]
+        cancel = sdk.composer.order_data_without_mask(market_id=SPOT, subaccount_id=sdk.subaccount, cid=good)
+        batch = sdk.composer.msg_batch_update_orders(sender=sdk.address, spot_orders_to_cancel=[cancel])
+        assert (await sdk.send(batch, how=how))["code"] == 0
+        await asyncio.sleep(0.3)
+        listening.cancel()
+        assert [(o["cid"], o["status"]) for e in events for o in e["spotOrders"]] == [
+            (good, "Booked"),
+            (good, "Cancelled"),
+        ]
+        assert [(f["cid"], f["errorCode"]) for e in events for f in e["orderFailures"]] == [(bad, 16)]
+        heights = [int(e["blockHeight"]) for e in events]
+        assert heights == list(range(heights[0], heights[0] + len(heights)))
+
+    with_sdk(venue, 102 if how == "heuristics" else 103, scenario)
+
+
+def test_crossing_orders_trade_and_open_a_position(venue: VenueProcess) -> None:
+    async def scenario(sdk: Sdk) -> None:
+        order = sdk.composer.msg_create_derivative_limit_order(
+            market_id=PERP,
+            sender=sdk.address,
+            subaccount_id=sdk.subaccount,
+            fee_recipient=sdk.address,
+            price=Decimal(14),
+            quantity=Decimal(2),
+            margin=Decimal(14),
+            order_type="BUY",
+            cid=uuid.uuid4().hex,
+        )
+        assert (await sdk.send(order))["code"] == 0
+        state = (await sdk.client.fetch_chain_subaccount_positions(subaccount_id=sdk.subaccount))["state"]
+        assert [(p["marketId"], p["position"]["isLong"]) for p in state] == [(PERP, True)]
+        assert int(state[0]["position"]["quantity"]) == 2 * 10**18
+        close = sdk.composer.msg_create_derivative_market_order(
+            market_id=PERP,
+            sender=sdk.address,
+            subaccount_id=sdk.subaccount,
+            fee_recipient=sdk.address,
+            price=Decimal(10),
+            quantity=Decimal(2),
+            margin=Decimal(0),
+            order_type="SELL",
+            cid=uuid.uuid4().hex,
+        )
+        assert (await sdk.send(close))["code"] == 0
+        assert not (await sdk.client.fetch_chain_subaccount_positions(subaccount_id=sdk.subaccount))["state"]
+        signers = {trade["signer"] for trade in venue.trades(sdk.address)}
+        assert signers == {sdk.address}
+
+    with_sdk(venue, 104, scenario)
+
+
+def test_deposits_withdrawals_and_sends(venue: VenueProcess) -> None:
+    async def scenario(sdk: Sdk) -> None:
+        coin = {"amount": 3_000_000, "denom": "peggy0x87aB3B4C8661e07D6372361211B96ed4Dc36B1B5"}
+        other = Sdk(venue, 106)
+        assert (await sdk.send(sdk.composer.msg_deposit(sdk.address, sdk.funded, **coin)))["code"] == 0
+        deposits = (await sdk.client.fetch_subaccount_deposits(subaccount_id=sdk.funded))["deposits"]
+        assert deposits[coin["denom"]]["availableBalance"] == str(3_000_000 * 10**18)
+        assert (await sdk.send(sdk.composer.msg_withdraw(sdk.address, sdk.funded, **coin)))["code"] == 0
+        assert (await sdk.send(sdk.composer.msg_send(sdk.address, other.address, **coin)))["code"] == 0
+        balance = await sdk.client.fetch_bank_balance(other.address, coin["denom"])
+        assert balance["balance"]["amount"] == str(10_003_000_000)
+        await other.close()
+
+    with_sdk(venue, 105, scenario)
+
+
+def test_refusals_have_the_chains_codes(venue: VenueProcess) -> None:
+    async def scenario(sdk: Sdk) -> None:
+        message = sdk.composer.msg_batch_update_orders(
+            sender=sdk.address, spot_orders_to_create=[spot_order(sdk, "6", "1", "BUY", "c")]
+        )
+        await sdk.client.fetch_account(sdk.address)
+        sdk.client.sequence += 5
+        answer = await sdk.send(message)
+        assert (answer["code"], "expected 0, got 5" in answer["rawLog"]) == (32, True)
+        sdk.broadcasters["heuristics"].update_gas_price(1)
+        assert (await sdk.send(message))["code"] == 13
+        sdk.broadcasters["heuristics"].update_gas_price(176_000_000)
+        sdk.network.chain_id = "injective-1"
+        assert (await sdk.send(message))["code"] == 4
+        sdk.network.chain_id = "injective-paper-1"
+        unknown = sdk.composer.msg_batch_update_orders(
+            sender=sdk.address, subaccount_id=sdk.subaccount, spot_market_ids_to_cancel_all=["0x" + "ab" * 32]
+        )
+        assert (await sdk.send(unknown))["code"] == 2
+        assert await sdk.client.fetch_account("inj1hkhdaj2a2clmq5jq6mspsggqs32vynpk228q3r") is None
+        # and the venue goes on
+        assert (await sdk.send(message))["code"] == 0
+
+    with_sdk(venue, 107, scenario)
+
+
+def test_the_http_side_answers_and_refuses(venue: VenueProcess) -> None:
+    address = "inj1hkhdaj2a2clmq5jq6mspsggqs32vynpk228q3r"
+    assert venue.faucet(address) == venue.faucet(address)
+    for bad in ({}, [], {"address": "inj1nonsense"}, {"address": 5}):
+        assert get_json(f"{venue.http}/faucet", bad)["status"] == 400
+    assert get_json(f"{venue.http}/trades?address=x")["status"] == 400
+    assert set(get_json(f"{venue.http}/reference.json")["prices"]) >= {SPOT, PERP}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_state_survives_the_end_of_the_process(tmp_path: Path, number: int) -> None:
+    running = VenueProcess(tmp_path).start()
+
+    async def place(sdk: Sdk) -> None:
+        batch = sdk.composer.msg_batch_update_orders(
+            sender=sdk.address, spot_orders_to_create=[spot_order(sdk, "6", "1", "BUY", "kept")]
+        )
+        assert (await sdk.send(batch))["code"] == 0
+        saved = tmp_path / "venue.json"
+        await asyncio.to_thread(
+            until, lambda: saved.exists() and "kept" in saved.read_text(), "the state is saved"
+        )
+        running.end(number)
+        running.start()
+        assert [o["cid"] for o in running.orders(sdk.address)] == ["kept"]
+
+    try:
+        with_sdk(running, 1, place)
+    finally:
+        running.end(signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({"PAPER_LISTEN_GRPC": "nonsense"}, "write host:port"),
+        ({"BLOCK_TIME": "-1"}, "number above 0"),
+        ({"STATE_DIR": "/nonexistent"}, "not a folder"),
+        ({"MARKETS_CONFIG": "/nonexistent"}, "cannot be read"),
+    ],
+)
+def test_a_bad_start_is_refused_in_one_sentence(env: dict[str, str], words: str) -> None:
+    code, text = run(_start(env))
+    assert code == 2
+    assert words in text
+    assert text.count("\n") == 1
+
+
+async def _start(env: dict[str, str]) -> tuple[int | None, str]:
+    import os  # noqa: PLC0415 - one use
+    import sys  # noqa: PLC0415 - one use
+
+    listen = {
+        "PAPER_LISTEN_GRPC": f"127.0.0.1:{free_port()}",
+        "PAPER_LISTEN_HTTP": f"127.0.0.1:{free_port()}",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bots.paper",
+        env={**os.environ, **listen, **env},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, text = await asyncio.wait_for(process.communicate(), 20)
+    return process.returncode, text.decode()
