@@ -148,6 +148,7 @@ class Fleet:
             await self.nomad.deregister(bot_id)
         with suppress(DroverError):
             await self.store.set_desired(bot_id, "stopped")
+        await self._tell()
 
     async def stop(self, actor: Actor, bot_id: BotId) -> Bot:
         """Stop a bot; one that is stopped already stays so. Works without Postgres and Vault.

@@ -17,7 +17,7 @@ from api import health, pages, rest
 from api.audit import Audit
 from api.choice import Catalog
 from api.credentials import Credentials
-from api.errors import CsrfError, DroverError, NotSignedInError
+from api.errors import DroverError, NotSignedInError
 from api.fleet import Fleet
 from api.markets import load_markets
 from api.middleware import Perimeter
@@ -144,6 +144,6 @@ def _tell(request: Request, error: DroverError, headers: dict[str, str] | None =
         return problem(error, path, headers)
     if isinstance(error, NotSignedInError) and request.method == "GET":
         return RedirectResponse("/signin", 303)
-    if isinstance(error, NotSignedInError | CsrfError):
+    if isinstance(error, NotSignedInError):
         return pages.sign_in_page(request, request.app.state.services, error)
     return pages.error_page(request, error)

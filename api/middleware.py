@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 
 from api.access import came_from_elsewhere
 from api.errors import CsrfError, DroverError
-from api.problems import InvalidRequestError, problem
+from api.problems import of_http_status, problem
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -56,6 +57,8 @@ class Perimeter:
             await self._app(scope, exchange.receive, exchange.send)
         except DroverError as error:
             await exchange.answer(error)
+        except HTTPException as error:
+            await exchange.answer(of_http_status(error.status_code, str(error.detail)))
         except Exception:
             log.exception("request broke", extra={"path": scope["path"]})
             await exchange.answer(DroverError("This is a fault of Drover; its log says more."))
@@ -82,9 +85,7 @@ class _Exchange:
 
     def _limit(self, size: int) -> None:
         if size > _BODY_LIMIT:
-            raise InvalidRequestError(
-                "body_too_large", 413, "Body is too large", "The body is larger than 64 KB; send less."
-            )
+            raise HTTPException(413)  # of this class FastAPI lets through what is raised while it reads
 
     async def receive(self) -> Message:
         message = await self._receive()

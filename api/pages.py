@@ -195,7 +195,9 @@ def sign_in_page(
     request: Request, given: Services, error: DroverError | None = None, username: str = ""
 ) -> Response:
     """Show the form, with a session of its own: its CSRF token keeps others from signing a browser in."""
-    session, cookie = given.sessions.issue(None)
+    session, cookie = given.sessions.read(request.cookies.get(COOKIE)), ""
+    if session is None:
+        session, cookie = given.sessions.issue(None)
     response = page(
         request,
         "signin.html",
@@ -204,7 +206,7 @@ def sign_in_page(
         error=error,
         username=username,
     )
-    return _with_cookie(request, response, cookie)
+    return _with_cookie(request, response, cookie) if cookie else response
 
 
 @router.post("/signin")

@@ -22,6 +22,7 @@ _TELLING = {
     "Driver Failure",
     "Template Failed",
     "Failed Artifact Download",
+    "Terminated",
 }
 _REASON_LENGTH = 300
 

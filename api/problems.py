@@ -76,6 +76,10 @@ def of_http_status(status: int, detail: str) -> DroverError:
             return InvalidRequestError(
                 "invalid_json", 400, "Not JSON", "The body is not valid JSON; send an object."
             )
+        case 413:
+            return InvalidRequestError(
+                "body_too_large", 413, "Body is too large", "The body is larger than 64 KB; send less."
+            )
         case _:
             return InvalidRequestError("invalid_request", status, "Request refused", f"{detail}; see /docs.")
 

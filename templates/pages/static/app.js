@@ -69,6 +69,13 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => { delete event.target.dataset.sent; }, 5000);
 });
 
+// A market has one type: choosing the market chooses it.
+const market = document.querySelector("select[name=market]");
+if (market) {
+  const type = document.querySelector("select[name=type]");
+  market.addEventListener("change", () => { type.value = market.selectedOptions[0].dataset.type; });
+}
+
 const cards = document.getElementById("cards");
 const log = document.getElementById("log");
 if (cards) { forever(() => followCards(cards)); }
