@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ops import docker
+from ops import docker, engines
 
 pytestmark = pytest.mark.engines
 
@@ -203,12 +203,15 @@ def test_the_api_is_refused_an_exec_and_the_files_of_a_task(
     live: Any, stolen: dict[str, str], bot: dict[str, Any]
 ) -> None:
     allocation = bot["allocation_id"]
-    client = f"/v1/client/fs/cat/{allocation}?path=bot/local&namespace=bots"
-    assert live.nomad("GET", client, stolen["nomad"]).status_code == 403
+    for operation in ("cat", "ls", "stat", "readat"):
+        query = "path=bot/secrets/wallet.key&offset=0&limit=100&namespace=bots"
+        answer = live.nomad("GET", f"/v1/client/fs/{operation}/{allocation}?{query}", stolen["nomad"])
+        # Nomad says it in the body; its status for two of these is 200.
+        assert answer.text.strip() == "Permission denied", operation
     environment = {
         **os.environ, "NOMAD_ADDR": live.cluster.nomad_addr, "NOMAD_TOKEN": stolen["nomad"], "NOMAD_NAMESPACE": "bots",
     }  # fmt: skip
-    binary = "/root/.cache/drover/engines/nomad-1.11.2/nomad"
+    binary = engines.find(engines.NOMAD, live.cluster.log / "test.log", print).path
     result = subprocess.run(
         [binary, "alloc", "exec", "-task", "bot", allocation, "cat", "/secrets/wallet.key"],
         env=environment, capture_output=True, text=True, check=False, timeout=60,
@@ -220,7 +223,7 @@ def test_the_api_is_refused_an_exec_and_the_files_of_a_task(
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/jobs?namespace=hub", "/v1/nodes", "/v1/acl/policies", "/v1/operator/raft/configuration", "/v1/vars?namespace=bots"],
+    ["/v1/jobs?namespace=hub", "/v1/nodes", "/v1/operator/raft/configuration", "/v1/vars?namespace=bots"],
 )
 def test_the_api_sees_nothing_of_the_hub_or_the_operator(live: Any, stolen: dict[str, str], path: str) -> None:
     answer = live.nomad("GET", path, stolen["nomad"])
