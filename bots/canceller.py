@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from bots.model import Batch, UnknownOutcomeError
+from bots.model import Batch, ExchangeError, UnknownOutcomeError
 from bots.working import InFlight
 
 if TYPE_CHECKING:
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from bots.logs import EventLog
     from bots.model import BlockUpdate, Inventory, MarketInfo, OpenOrder, TxResult
 
-__all__ = ["Exchange", "cancel_everything", "settle"]
+__all__ = ["Exchange", "cancel_everything", "settle", "snapshot"]
 
 _POLL_SECONDS = 0.25
+_SNAPSHOT_ATTEMPTS = 10
 
 
 class Exchange(Protocol):
@@ -69,6 +70,21 @@ async def settle(exchange: Exchange, in_flight: InFlight, log: EventLog) -> bool
             log.warning("transaction_expired", tx_hash=in_flight.tx_hash)
             return False
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def snapshot(exchange: Exchange) -> tuple[int, list[OpenOrder]]:
+    """Return a block's height and the open orders after exactly that block.
+
+    Raises:
+        ExchangeError: the exchange cannot be asked, or its blocks come too fast to read one.
+    """
+    height = await exchange.sync_height()
+    for _ in range(_SNAPSHOT_ATTEMPTS):
+        orders = await exchange.open_orders()
+        before, height = height, await exchange.sync_height()
+        if before == height:
+            return height, orders
+    raise ExchangeError("open orders: the blocks come faster than they can be read")
 
 
 async def cancel_everything(exchange: Exchange, log: EventLog) -> None:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
 from bots import risk
-from bots.canceller import cancel_everything, settle
+from bots.canceller import cancel_everything, settle, snapshot
 from bots.model import (
     Batch,
     BlockUpdate,
@@ -156,7 +156,8 @@ class Bot:
 
     async def _reconcile(self) -> None:
         before = set(self._orders.open)
-        self._orders.replace(await self._exchange.open_orders())
+        height, orders = await snapshot(self._exchange)
+        self._orders.replace(orders, height)
         self._inventory = await self._exchange.inventory()
         self._reconciled_at = time.monotonic()
         if before != set(self._orders.open):

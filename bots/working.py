@@ -40,6 +40,7 @@ class WorkingOrders:
         self.open: dict[str, OpenOrder] = {}
         self.in_flight: InFlight | None = None
         self._sent: dict[str, NewOrder] = {}
+        self._snapshot_height = 0
 
     def sent(self, batch: Batch, tx_hash: str, timeout_height: int, height: int) -> None:
         """Note a batch that is on its way, whether or not it was acknowledged."""
@@ -47,14 +48,17 @@ class WorkingOrders:
         self._sent = {order.cid: order for order in batch.create}
         self.in_flight = InFlight(tx_hash, timeout_height, height, waiting)
 
-    def replace(self, snapshot: Iterable[OpenOrder]) -> None:
-        """Take the exchange's list for the truth; what was in flight is settled by it."""
+    def replace(self, snapshot: Iterable[OpenOrder], height: int) -> None:
+        """Take the exchange's list after block `height` for the truth; what was in flight is settled by it."""
+        self._snapshot_height = height
         self.open = {order.cid or order.order_hash: order for order in snapshot}
         self.in_flight = None
         self._sent = {}
 
     def apply(self, block: BlockUpdate) -> None:
-        """Follow one block of the stream."""
+        """Follow one block of the stream; what a snapshot already holds must not count a second time."""
+        if block.height <= self._snapshot_height:
+            return
         for update in block.orders:
             self._answered(update.cid)
             if update.status == "Booked" and update.cid in self._sent:

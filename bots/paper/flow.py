@@ -19,6 +19,7 @@ from bots.paper.units import ZERO
 if TYPE_CHECKING:
     from bots.paper.exchange import Exchange
     from bots.paper.markets import Market
+    from bots.paper.orders import Order
 
 __all__ = ["MAKER", "TAKER", "Flow", "PriceProcess"]
 
@@ -61,6 +62,7 @@ class Flow:
         self._rng = random.Random(seed)  # noqa: S311 - a market simulation, no cryptography
         self._markets = list(markets.values())
         self._turn = 0
+        self._latest: dict[str, set[str]] = {}
         self.prices: dict[str, PriceProcess] = {}
         for market in self._markets:
             if market.base.symbol not in self.prices:
@@ -90,12 +92,24 @@ class Flow:
         self._turn += 1
 
     def _quote(self, exchange: Exchange, market: Market) -> None:
-        exchange.cancel_all(market.id, addresses.default_subaccount(MAKER))
+        """Quote anew; the quotes before these stay until the next time.
+
+        Cancelling and quoting in one block would leave nothing that rests, and market orders with nothing to
+        take.
+        """
+        latest = self._latest.get(market.id, set())
+        for order in exchange.books[market.id].of(addresses.default_subaccount(MAKER)):
+            if order.hash not in latest:
+                exchange.cancel(market.id, order.subaccount, order.hash, "")
         fair = self.fair_price(market)
+        placed = []
         for offset in _OFFSETS:
             notional = Decimal(self._rng.randint(_MAKER_NOTIONAL // 2, _MAKER_NOTIONAL))
-            self._place(exchange, market, MAKER, buy=True, price=fair * (1 - offset), notional=notional)
-            self._place(exchange, market, MAKER, buy=False, price=fair * (1 + offset), notional=notional)
+            placed += [
+                self._place(exchange, market, MAKER, buy=True, price=fair * (1 - offset), notional=notional),
+                self._place(exchange, market, MAKER, buy=False, price=fair * (1 + offset), notional=notional),
+            ]
+        self._latest[market.id] = {order.hash for order in placed if order is not None}
 
     def _take(self, exchange: Exchange, market: Market) -> None:
         buy = self._rng.random() < 1 / 2
@@ -113,7 +127,7 @@ class Flow:
         price: Decimal,
         notional: Decimal,
         at_market: bool = False,
-    ) -> None:
+    ) -> Order | None:
         price = price // market.price_tick * market.price_tick
         quantity = notional / price // market.quantity_tick * market.quantity_tick
         margin = price * quantity if market.derivative else ZERO
@@ -121,7 +135,7 @@ class Flow:
             market.id, addresses.default_subaccount(address), price, quantity, 1 if buy else 2, margin=margin
         )
         try:
-            exchange.place(new, address, "", derivative=market.derivative, at_market=at_market)
+            return exchange.place(new, address, "", derivative=market.derivative, at_market=at_market)
         except VenueError:
             # Too small after rounding, or a fortune spent: the background simply sits this block out.
-            return
+            return None

@@ -143,7 +143,7 @@ def edited(tmp_path: Path, name: str, path: str, value: Any) -> dict[str, str]:
 def test_a_wrong_trader_config_is_refused_with_its_place(
     tmp_path: Path, path: str, value: Any, words: str
 ) -> None:
-    with pytest.raises(ConfigError, match="trader[.]json: ") as refused:
+    with pytest.raises(ConfigError, match=r"trader\.json: ") as refused:
         load_trader(edited(tmp_path, "trader", path, value), "wallet-1.inj-usdt.spot", "spot")
     assert words in str(refused.value)
 

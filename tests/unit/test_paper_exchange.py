@@ -180,6 +180,19 @@ def test_a_market_order_fills_what_it_can_and_returns_the_rest(chain: Any, trade
     assert chain.exchange.ledger.held[taker.subaccount, USDT] == 0
 
 
+def test_there_is_always_something_to_take_and_the_book_stays_small(chain: Any) -> None:
+    chain.flow = Flow(chain.exchange.markets, 5)
+    chain.flow.fund(chain.exchange)
+    for _ in range(3):
+        chain.end_block()
+    for _ in range(100):
+        chain.end_block()
+        for book in chain.exchange.books.values():
+            assert book.side(buy=True, resting=True)
+            assert book.side(buy=False, resting=True)
+            assert len(book.orders) <= 24
+
+
 def test_the_book_says_only_what_changed_in_absolute_quantities(chain: Any, trader: Any) -> None:
     one = trader(1)
     one.send(one.order(SPOT, "BUY", "11", "1"), one.order(SPOT, "BUY", "10", "1"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bots.canceller import cancel_everything, settle
+from bots.canceller import cancel_everything, settle, snapshot
 from bots.logs import configure
 from bots.model import (
     Batch,
@@ -92,8 +92,35 @@ def test_fills_reduce_an_order_until_it_is_gone() -> None:
 def test_a_snapshot_is_the_truth() -> None:
     orders = WorkingOrders()
     sent(orders, "a")
-    orders.replace([open_order("z", Side.SELL, "11")])
+    orders.replace([open_order("z", Side.SELL, "11")], 20)
     assert (set(orders.open), orders.in_flight) == ({"z"}, None)
+
+
+def test_what_a_snapshot_already_holds_does_not_count_twice() -> None:
+    orders = WorkingOrders()
+    orders.replace([open_order("z", Side.BUY, "10", "0.6")], 20)
+    orders.apply(BlockUpdate(20, 0, (), (fill("z", "0.4"),)))
+    assert orders.open["z"].fillable == D("0.6")
+    orders.apply(BlockUpdate(21, 0, (), (fill("z", "0.4"),)))
+    assert orders.open["z"].fillable == D("0.2")
+
+
+def test_a_snapshot_belongs_to_one_block() -> None:
+    class Ticking(SlowExchange):
+        """Two blocks pass while the first list is read."""
+
+        reads = 0
+
+        async def sync_height(self) -> int:
+            return self.height
+
+        async def open_orders(self) -> list[OpenOrder]:
+            self.reads += 1
+            self.height += 2 if self.reads == 1 else 0
+            return [open_order(str(self.reads), Side.BUY, "10")]
+
+    height, orders = run(snapshot(Ticking(0)))
+    assert (height, [order.cid for order in orders]) == (102, ["2"])
 
 
 class SlowExchange:
