@@ -1,7 +1,7 @@
 """The exchange: the only module that imports pyinjective for trading. Its exceptions stop here.
 
-The same code trades on paper, testnet and mainnet; only the `Network` differs. Units (injective-py 1.16.2): the
-composer takes human `Decimal`; what comes back is human x 10^18, except bank coins (chain integers) and
+The same code trades on paper, testnet and mainnet; only the `Network` differs. Units (injective-py 1.16.2):
+the composer takes human `Decimal`; what comes back is human x 10^18, except bank coins (chain integers) and
 deposits (chain units x 10^18).
 """
 

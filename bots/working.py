@@ -49,7 +49,7 @@ class WorkingOrders:
         self.in_flight = InFlight(tx_hash, timeout_height, height, waiting)
 
     def replace(self, snapshot: Iterable[OpenOrder], height: int) -> None:
-        """Take the exchange's list after block `height` for the truth; what was in flight is settled by it."""
+        """Take the exchange's list after block `height` for the truth; it settles what was in flight."""
         self._snapshot_height = height
         self.open = {order.cid or order.order_hash: order for order in snapshot}
         self.in_flight = None
