@@ -1,3 +1,7 @@
 """Fixtures that more than one folder of tests uses."""
 
 pytest_plugins = ["tests.engines", "tests.paper"]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--update-golden", action="store_true", help="rewrite the golden files in tests/data")

@@ -1,4 +1,4 @@
-"""Stateful stand-ins for Nomad, Vault and Postgres. The contract tests run the same tests on them and on the real ones."""
+"""Stateful stand-ins for Nomad, Vault and Postgres; the contract tests hold them to the real ones."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class FakeNomad(Faults):
 
     async def parse(self, hcl):
         self._may_fail("parse")
-        found = re.search(r'^job "([^"]+)"', hcl, re.M)
+        found = re.search(r'^job "([^"]+)"', hcl, re.MULTILINE)
         if not found:
             raise NomadRefusedError("parse the job", "no job", 400)
         network = re.search(r'drover_network = "([^"]+)"', hcl)
@@ -67,7 +67,8 @@ class FakeNomad(Faults):
         self._may_fail("register")
         old = self.jobs.get(job["ID"])
         version = old["Version"] + 1 if old else 0
-        self.jobs[job["ID"]] = {**job, "Stop": False, "Version": version, "ModifyIndex": self._next(), "Status": "pending"}
+        stored = {"Stop": False, "Version": version, "ModifyIndex": self._next(), "Status": "pending"}
+        self.jobs[job["ID"]] = job | stored
         self.jobs[job["ID"]]["JobModifyIndex"] = self.index
         self.sources[job["ID"]] = hcl
         self._publish("Job", self.jobs[job["ID"]])
@@ -95,7 +96,7 @@ class FakeNomad(Faults):
         if not self.slow_stop:
             self._place(item["JobID"])
 
-    async def plan(self, bot, job):
+    async def plan(self, bot, job):  # noqa: ARG002 - the fake plans by what it holds
         self._may_fail("plan")
         old = self.jobs.get(str(bot))
         kind = "Added" if old is None else "Edited" if old["Stop"] else "None"
@@ -103,11 +104,13 @@ class FakeNomad(Faults):
 
     async def snapshot(self):
         self._may_fail("snapshot")
-        lists = [list(copy.deepcopy(store).values()) for store in (self.jobs, self.allocations, self.evaluations)]
+        lists = [
+            list(copy.deepcopy(store).values()) for store in (self.jobs, self.allocations, self.evaluations)
+        ]
         return Snapshot(*lists, self.index)
 
     @asynccontextmanager
-    async def events(self, index):
+    async def events(self, index):  # noqa: ARG002 - the fake forgets no event
         self._may_fail("events")
         queue = asyncio.Queue()
         queue.put_nowait([])  # Nomad's first {} proves the subscription
@@ -163,7 +166,10 @@ class FakeNomad(Faults):
             return
         metric = {"NodesEvaluated": 1, "DimensionExhausted": {"memory": 1}, "ConstraintFiltered": None}
         evaluation = {
-            "ID": str(uuid.uuid4()), "JobID": job_id, "Status": "blocked", "ModifyIndex": self._next(),
+            "ID": str(uuid.uuid4()),
+            "JobID": job_id,
+            "Status": "blocked",
+            "ModifyIndex": self._next(),
             "FailedTGAllocs": {"bot": metric},
         }
         self.evaluations[evaluation["ID"]] = evaluation
@@ -173,9 +179,14 @@ class FakeNomad(Faults):
         now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         task = {"State": "running", "Restarts": 0, "StartedAt": now, "Events": []}
         item = {
-            "ID": str(uuid.uuid4()), "JobID": job_id, "JobVersion": self.jobs[job_id]["Version"],
-            "CreateIndex": self._next(), "ModifyIndex": self.index, "DesiredStatus": "run",
-            "ClientStatus": "running", "TaskStates": {"bot": task},
+            "ID": str(uuid.uuid4()),
+            "JobID": job_id,
+            "JobVersion": self.jobs[job_id]["Version"],
+            "CreateIndex": self._next(),
+            "ModifyIndex": self.index,
+            "DesiredStatus": "run",
+            "ClientStatus": "running",
+            "TaskStates": {"bot": task},
         }
         self.allocations[item["ID"]] = item
         self._publish("Allocation", item)

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from api.errors import NomadRefusedError, NomadUnavailableError, StoreUnavailableError, VaultUnavailableError
+from api.models import BotId
 
 pytestmark = pytest.mark.anyio
 
@@ -154,8 +155,6 @@ async def test_two_starts_at_once_make_one_bot(drover):
 
 async def test_another_process_holds_the_bot(drover):
     async with drover.running(), drover.signed_in() as client:
-        from api.models import BotId
-
         drover.store.locked.add(BotId.parse(ID))
         assert_problem(await client.post("/api/v1/bots", json=BOT), 409, "bot_busy")
 

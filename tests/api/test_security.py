@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+import time
 
 import pytest
 from itsdangerous import URLSafeTimedSerializer
@@ -137,8 +138,6 @@ async def test_the_sign_in_forms_session_is_nobodys(drover):
 async def test_a_session_ends_after_twelve_hours(drover, monkeypatch):
     async with drover.running(), drover.browser() as client:
         assert (await client.get("/api/v1/bots")).status_code == 200
-        import time
-
         now = time.time()
         monkeypatch.setattr("itsdangerous.timed.time.time", lambda: now + 12 * 3600 + 2)
         assert (await client.get("/api/v1/bots")).status_code == 401
@@ -151,6 +150,7 @@ async def test_cookie_flags_and_headers(drover):
         assert "httponly" in cookie
         assert "samesite=lax" in cookie
         assert "secure" not in cookie
+        client.cookies.clear()
         secure = await client.get("https://drover.test/signin")
         assert "secure" in secure.headers["set-cookie"].lower()
         for path in ("/signin", "/api/v1/bots", "/static/app.css", "/nothing", "/docs"):

@@ -1,0 +1,128 @@
+# One trading bot. Rendered by Drover; change the bot through Drover, or it shows as drifted.
+job "wallet-1.inj-usdt-perp.derivative" {
+  namespace   = "bots"
+  type        = "service"
+  datacenters = ["dc1"]
+
+  meta {
+    drover_network = "mainnet"
+  }
+
+  group "bot" {
+    count = 1
+
+    # A crash restarts for ever and never waits longer than a minute; a person's Stop deregisters the job.
+    restart {
+      attempts = 6
+      interval = "1m"
+      delay    = "2s"
+      mode     = "delay"
+    }
+
+    # A node that lost its servers stops the bot before a replacement elsewhere could trade beside it.
+    disconnect {
+      stop_on_client_after = "60s"
+    }
+
+    ephemeral_disk {
+      size = 150
+    }
+
+    task "bot" {
+      driver         = "docker"
+      user           = "10001:10001"
+      kill_signal    = "SIGTERM"
+      kill_timeout   = "30s"
+      shutdown_delay = "0s"
+
+      vault {
+        role         = "wallet-wallet-1"
+        env          = false
+        disable_file = true
+        change_mode  = "noop"
+      }
+
+      # The key: a file on the task's tmpfs that only the bot's user reads. The wallet's name comes in by
+      # the environment, so that no value is ever written into template text. `once`: neither a bad new
+      # key nor a Vault outage disturbs a running bot.
+      template {
+        destination          = "secrets/wallet.key"
+        perms                = "0400"
+        uid                  = 10001
+        gid                  = 10001
+        change_mode          = "noop"
+        once                 = true
+        error_on_missing_key = true
+        data                 = <<-EOT
+          {{- with secret (printf "wallets/data/%s" (env "WALLET_ID")) }}{{ .Data.data.private_key }}{{ end -}}
+        EOT
+      }
+
+      # Whose money the key trades, and which version of it this is. No secret.
+      template {
+        destination          = "secrets/wallet.json"
+        perms                = "0400"
+        uid                  = 10001
+        gid                  = 10001
+        change_mode          = "noop"
+        once                 = true
+        error_on_missing_key = true
+        data                 = <<-EOT
+          {{- with secret (printf "wallets/data/%s" (env "WALLET_ID")) -}}
+          {"account": {{ .Data.data.account | toJSON }}, "key_version": {{ .Data.metadata.version }}}
+          {{- end -}}
+        EOT
+      }
+
+      env {
+        BOT_ID    = "wallet-1.inj-usdt-perp.derivative"
+        WALLET_ID = "wallet-1"
+        MARKET    = "inj-usdt-perp"
+        BOT_TYPE  = "derivative"
+        NETWORK   = "mainnet"
+        LOG_LEVEL = "INFO"
+      }
+
+      config {
+        image           = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+        force_pull      = false
+        init            = true
+        readonly_rootfs = true
+        cap_drop        = ["all"]
+        security_opt    = ["no-new-privileges"]
+        pids_limit      = 64
+        cpu_hard_limit  = true
+
+        mount {
+          type   = "tmpfs"
+          target = "/tmp"
+
+          tmpfs_options {
+            size = 16777216
+            mode = 1023
+          }
+        }
+
+        # Nomad keeps the logs (below); Docker's own copy stays small.
+        logging {
+          type = "json-file"
+
+          config {
+            max-size = "1m"
+            max-file = "1"
+          }
+        }
+      }
+
+      logs {
+        max_files     = 5
+        max_file_size = 10
+      }
+
+      resources {
+        cpu    = 250
+        memory = 128
+      }
+    }
+  }
+}

@@ -1,0 +1,70 @@
+"""Imports point inward, and each foreign library has its one place."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+API = Path(__file__).resolve().parents[2] / "api"
+LAYERS = [
+    {"errors"},
+    {"models"},
+    {"render", "status", "phases", "credentials", "markets"},
+    {"settings", "nomad_client", "vault_client", "store", "migrate"},
+    {"watcher", "roster", "audit", "choice", "sign_in"},
+    {"fleet"},
+    {"services", "problems", "wire", "templating", "logs"},
+    {"access", "middleware"},
+    {"rest", "pages", "health"},
+    {"main"},
+    {"__main__"},
+]
+OWNERS = {
+    "nomad": {"nomad_client"},
+    "requests_unixsocket": {"nomad_client"},
+    "hvac": {"vault_client"},
+    "httpx": {"nomad_client"},
+    "psycopg": {"store", "migrate"},
+    "psycopg_pool": {"store"},
+    "alembic": {"migrate"},
+    "sqlalchemy": {"migrate"},
+    "itsdangerous": {"sign_in"},
+}
+
+
+def imports(module):
+    tree = ast.parse((API / f"{module}.py").read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+MODULES = sorted(path.stem for path in API.glob("*.py") if path.stem != "__init__")
+
+
+def rank(module):
+    return next(number for number, layer in enumerate(LAYERS) if module in layer)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_inward(module):
+    inner = {name.split(".")[1] for name in imports(module) if name.startswith("api.")} & set(MODULES)
+    outward = {name for name in inner if rank(name) > rank(module)}
+    assert not outward, f"{module} imports {outward}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_foreign_library_has_one_place(module):
+    roots = {name.split(".")[0] for name in imports(module)}
+    strangers = {root for root in roots & OWNERS.keys() if module not in OWNERS[root]}
+    assert not strangers
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_api_reaches_neither_bots_nor_ops_nor_docker(module):
+    assert not {name.split(".")[0] for name in imports(module)} & {"bots", "ops", "docker", "subprocess"}
