@@ -1,0 +1,148 @@
+"""`make bench`: how long a start takes and what everything weighs, on the running local cluster.
+
+Beside each start stands a bare one of the same image by docker alone, in the same run.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import httpx
+
+from ops import docker, local_nomad, local_vault, process
+from ops.errors import OpsError
+from ops.settings import Cluster
+from ops.target import vault_of
+from ops.up import SIGN_IN
+from ops.wallets import list_wallets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["main"]
+
+_ROUNDS = 10
+_PATIENCE_SECONDS = 60.0
+_BOT = {"wallet": "wallet-3", "market": "inj-usdt", "type": "spot"}
+_ID = "wallet-3.inj-usdt.spot"
+
+
+class _Api:
+    """The REST API and the venue, as the benchmark asks them."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        sign_in = json.loads((cluster.secrets / SIGN_IN).read_text())
+        auth = (sign_in["username"], sign_in["password"])
+        self._http = httpx.Client(base_url=f"{cluster.page_addr}/api/v1", auth=auth, timeout=30)
+        self._venue = f"http://{docker.bridge().address}:{cluster.ports.venue_http}"
+        wallets = {wallet.name: wallet for wallet in list_wallets(vault_of(cluster, {}))}
+        self._account = wallets[_BOT["wallet"]].account
+
+    def call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """Call the API.
+
+        Raises:
+            OpsError: it refuses.
+        """
+        answer = self._http.request(method, path, json=body)
+        if answer.is_error:
+            raise OpsError(f"{method} {path}: {answer.text[:200]}")
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def phase(self) -> str:
+        """The bot's phase."""
+        return str(self.call("GET", f"/bots/{_ID}")["phase"])
+
+    def orders(self) -> int:
+        """How many orders of the wallet are open."""
+        return len(httpx.get(f"{self._venue}/orders", params={"address": self._account}).json()["orders"])
+
+
+def _until(look: Callable[[], bool]) -> float:
+    began = time.perf_counter()
+    while not look():
+        if time.perf_counter() - began > _PATIENCE_SECONDS:
+            raise OpsError("the benchmark's bot did not get there within a minute; see its log.")
+        time.sleep(0.02)
+    return time.perf_counter()
+
+
+def _bare_start(image: str) -> float:
+    began = time.perf_counter()
+    docker.run("run", "--rm", "--entrypoint", "/bin/true", image)
+    return time.perf_counter() - began
+
+
+def _rounds(api: _Api, image: str) -> dict[str, list[float]]:
+    figures: dict[str, list[float]] = {
+        "running": [],
+        "first order": [],
+        "stopped, no order": [],
+        "bare docker run": [],
+    }
+    for _ in range(_ROUNDS):
+        figures["bare docker run"].append(_bare_start(image))
+        began = time.perf_counter()
+        api.call("POST", "/bots", _BOT)
+        figures["running"].append(_until(lambda: api.phase() == "running") - began)
+        figures["first order"].append(_until(lambda: api.orders() > 0) - began)
+        began = time.perf_counter()
+        api.call("POST", f"/bots/{_ID}/stop")
+        figures["stopped, no order"].append(
+            _until(lambda: api.phase() == "stopped" and not api.orders()) - began
+        )
+    return figures
+
+
+def _weights(cluster: Cluster) -> list[tuple[str, float]]:
+    rows = docker.run("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}").splitlines()
+    mine = {c.name for c in docker.containers(local_nomad.allocations(cluster))}
+    weights = [(row.split()[0], _mib(row.split()[1])) for row in rows if row.split()[0] in mine]
+    for name in (local_vault.NAME, local_nomad.SERVER, local_nomad.CLIENT):
+        if identity := process.recorded(cluster.run, name):
+            weights.append((name, _rss(identity.pid)))
+            helpers = sum(_rss(below.pid) for below in process.descendants(identity.pid))
+            weights += [(f"{name}: logmon and docker_logger", helpers)] if helpers else []
+    return weights
+
+
+def _rss(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
+
+
+def _mib(text: str) -> float:
+    units = {"KiB": 1 / 1024, "MiB": 1.0, "GiB": 1024.0}
+    unit = next(unit for unit in units if text.endswith(unit))
+    return float(text.removesuffix(unit)) * units[unit]
+
+
+def main() -> None:
+    """Measure the cluster of DROVER_STATE (default .drover) and print tables."""
+    cluster = Cluster.load(None, None)
+    image = docker.image_id("drover-bot")
+    if image is None or process.recorded(cluster.run, local_nomad.CLIENT) is None:
+        raise OpsError("no local cluster runs; ./drover up first.")
+    api = _Api(cluster)
+    click.echo(f"{'seconds from POST, n=' + str(_ROUNDS):<34}{'min':>8}{'p50':>8}{'max':>8}")
+    for name, values in _rounds(api, image).items():
+        click.echo(f"{name:<34}{min(values):>8.2f}{statistics.median(values):>8.2f}{max(values):>8.2f}")
+    api.call("POST", "/bots", _BOT)
+    _until(lambda: api.orders() > 0)
+    time.sleep(5)
+    weights = _weights(cluster)
+    click.echo(f"\n{'memory, one bot running':<60}{'MiB':>8}")
+    for name, weight in sorted(weights, key=lambda row: -row[1]):
+        click.echo(f"{name:<60}{weight:>8.0f}")
+    click.echo(f"{'sum':<60}{sum(weight for _, weight in weights):>8.0f}")
+    api.call("POST", f"/bots/{_ID}/stop")
+
+
+if __name__ == "__main__":
+    main()
