@@ -229,10 +229,12 @@ class Injective(MarketData):
         """Read number and sequence of the account anew.
 
         Raises:
-            ExchangeError: not reachable or no such account (the SDK hides which).
+            ExchangeError: not reachable, or the account does not exist because nothing was ever sent to it.
         """
         if await _call(self._client.fetch_account(self._address), "account") is None:
-            raise ExchangeError(f"account {self._address} cannot be read; has it been funded?")
+            # The SDK hides why; the same query beneath it tells.
+            await _call(self._client.auth_api.fetch_account(self._address), "account (has it been funded?)")
+            raise ExchangeError(f"account {self._address} is not of a kind that trades")
 
     def follow(self, block: BlockUpdate) -> None:
         """Let timeout height and gas price follow the stream."""

@@ -194,9 +194,12 @@ class Bot:
                 fee=fill.fee,
             )
         for update in block.orders:
-            name = {"Booked": "order_booked", "Cancelled": "order_cancelled"}.get(update.status)
-            if name:
-                self._log.info(name, cid=update.cid, order_hash=update.order_hash)
+            if update.status == "Cancelled":
+                self._log.info("order_cancelled", cid=update.cid)
+            else:
+                self._log.debug(
+                    f"order_{update.status.lower()}", cid=update.cid, order_hash=update.order_hash
+                )
         for cid, code in block.failures.items():
             self._log.warning("order_failed", cid=cid, code=code)
 

@@ -76,7 +76,7 @@ def test_two_bots_on_one_key_share_its_sequence_and_not_their_orders(
     venue: VenueProcess, bots: Start, tmp_path: Path
 ) -> None:
     address = wallet(venue, tmp_path, 504)
-    spot, perp = (bots(venue, tmp_path, market, kind) for market, kind in MARKETS)
+    spot, perp = (bots(venue, tmp_path, market, kind, LOG_LEVEL="DEBUG") for market, kind in MARKETS)
     for bot in (spot, perp):
         until(lambda b=bot: len(b.events("order_booked")) >= 12, "both bots place orders", 25)
     assert spot.end() == 0
@@ -93,7 +93,7 @@ def test_a_bot_waits_for_a_venue_that_is_away_and_goes_on(bots: Start, tmp_path:
     running = VenueProcess(tmp_path).start()
     try:
         address = wallet(running, tmp_path / "w", 505)
-        bot = bots(running, tmp_path / "w", "inj-usdt", "spot")
+        bot = bots(running, tmp_path / "w", "inj-usdt", "spot", LOG_LEVEL="DEBUG")
         until(lambda: bot.events("order_booked"), "orders in the book")
         running.end(signal.SIGKILL)
         until(lambda: bot.events("connection_lost"), "the bot notices")
@@ -115,7 +115,7 @@ def test_a_frozen_venue_is_noticed_and_a_stop_that_cannot_be_confirmed_says_so(
     assert running.process is not None
     try:
         wallet(running, tmp_path, 506)
-        bot = bots(running, tmp_path, "inj-usdt", "spot")
+        bot = bots(running, tmp_path, "inj-usdt", "spot", LOG_LEVEL="DEBUG")
         until(lambda: bot.events("order_booked"), "orders in the book")
         running.process.send_signal(signal.SIGSTOP)
         lost: list[Any] = until(lambda: bot.events("connection_lost"), "the bot notices", 12)
@@ -140,3 +140,13 @@ def test_a_bot_without_good_settings_says_one_sentence(
         assert text.startswith("bot: ")
         assert text.count("\n") == 1
     assert not venue.orders(make_wallet(tmp_path, f"{507:064x}"))
+
+
+def test_a_wallet_without_money_is_named_as_the_reason(
+    venue: VenueProcess, bots: Start, tmp_path: Path
+) -> None:
+    make_wallet(tmp_path, f"{508:064x}")
+    bot = bots(venue, tmp_path, "inj-usdt", "spot")
+    lost = until(lambda: bot.events("connection_lost"), "the bot says what is wrong")
+    assert "has it been funded?" in lost[0]["error"]
+    assert "NOT_FOUND" in lost[0]["error"]
