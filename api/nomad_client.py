@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 import time
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -183,19 +183,26 @@ class NomadClient:
     async def events(self, index: int) -> AsyncIterator[AsyncIterator[list[dict[str, Any]]]]:
         """Subscribe to the namespace's events from `index` on; each item is one batch, `[]` a heartbeat.
 
-        Nomad 1.11.2 answers `HTTP/0.0 200`, which httpx reads. The first `{}` proves the subscription;
-        an empty 200 means that Nomad refused it.
+        Nomad 1.11.2 answers `HTTP/0.0 200`, which httpx reads. The first `{}` comes at once and proves the
+        subscription; an empty 200, or silence, means that Nomad refused it.
         """
         query: dict[str, str | int | list[str]] = {"namespace": NAMESPACE, "index": index, "topic": _TOPICS}
         timeout = httpx.Timeout(_TIMEOUT, read=_HEARTBEATS_MISSED)
+        request = self._http.stream(
+            "GET", "/v1/event/stream", params=query, headers=self._headers(), timeout=timeout
+        )
         try:
-            async with self._http.stream(
-                "GET", "/v1/event/stream", params=query, headers=self._headers(), timeout=timeout
-            ) as response:
-                if not response.is_success:
-                    raise _refusal("stream events", response)
-                yield _batches(response)
-        except httpx.HTTPError as error:
+            async with AsyncExitStack() as stack:
+                async with asyncio.timeout(_TIMEOUT):
+                    response = await stack.enter_async_context(request)
+                    if not response.is_success:
+                        raise _refusal("stream events", response)
+                    lines = response.aiter_lines()
+                    first = await anext(lines, None)
+                if first is None:
+                    raise NomadRefusedError("stream events", "an empty answer", response.status_code)
+                yield _batches(first, lines)
+        except (httpx.HTTPError, TimeoutError) as error:
             raise NomadUnavailableError from error
 
     async def log_tail(self, allocation: str, stream: str, size: int) -> str | None:
@@ -248,6 +255,7 @@ def _refusal(what: str, answer: Any) -> NomadRefusedError | NomadUnavailableErro
     return NomadRefusedError(what, said.strip(), status)
 
 
-async def _batches(response: httpx.Response) -> AsyncIterator[list[dict[str, Any]]]:
-    async for line in response.aiter_lines():
+async def _batches(first: str, lines: AsyncIterator[str]) -> AsyncIterator[list[dict[str, Any]]]:
+    yield json.loads(first).get("Events") or []
+    async for line in lines:
         yield json.loads(line).get("Events") or []

@@ -1,6 +1,6 @@
 """Fixtures that more than one folder of tests uses."""
 
-pytest_plugins = ["tests.engines", "tests.paper"]
+pytest_plugins = ["tests.engines", "tests.paper", "tests.postgres"]
 
 
 def pytest_addoption(parser):

@@ -1,4 +1,4 @@
-"""Folding and judging. The trouble file is what Nomad 1.11.2 said of five jobs: crashing, unrecoverable start,
+"""Folding and judging. The trouble file is what Nomad 1.11.2 said of five jobs: crashing, unrecoverable,
 too big, image missing, and one in order."""
 
 from __future__ import annotations
