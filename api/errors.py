@@ -338,7 +338,7 @@ class NomadUnavailableError(DroverError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Nomad does not answer, so nothing was changed that you could rely on; look again in a moment."
+            "Nomad does not answer, so nothing can be started or stopped; look again in a moment."
         )
 
 
