@@ -103,7 +103,9 @@ async def _call(awaitable: Awaitable[Any], what: str) -> Any:
         ExchangeError: no answer in time, or an error of the connection or the chain.
     """
     try:
-        return await asyncio.wait_for(awaitable, _DEADLINE)
+        # Not asyncio.wait_for: in Python 3.11 it can swallow a cancellation, and the bot would not stop.
+        async with asyncio.timeout(_DEADLINE):
+            return await awaitable
     except TimeoutError as error:
         raise ExchangeError(f"{what}: no answer within {_DEADLINE:.0f} s") from error
     except grpc.RpcError as error:
@@ -304,7 +306,8 @@ class Injective(MarketData):
             ExchangeError: not reachable.
         """
         try:
-            answer = (await asyncio.wait_for(self._client.fetch_tx(tx_hash), _DEADLINE))["txResponse"]
+            async with asyncio.timeout(_DEADLINE):
+                answer = (await self._client.fetch_tx(tx_hash))["txResponse"]
         except TimeoutError as error:
             raise ExchangeError("transaction: no answer in time") from error
         except grpc.RpcError as error:
@@ -380,7 +383,8 @@ class Injective(MarketData):
     async def _broadcast(self, message: Any, timeout_height: int) -> Any:
         self._client.last_hash = ""
         try:
-            return (await asyncio.wait_for(self._broadcaster.broadcast([message]), _DEADLINE))["txResponse"]
+            async with asyncio.timeout(_DEADLINE):
+                return (await self._broadcaster.broadcast([message]))["txResponse"]
         except (TimeoutError, grpc.RpcError, ValueError, RuntimeError) as error:
             if self._client.last_hash:
                 raise UnknownOutcomeError(self._client.last_hash, timeout_height) from error

@@ -89,8 +89,11 @@ class Bot:
         trading = asyncio.create_task(self._trade_for_ever())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({trading, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        trading.cancel()
         stopped.cancel()
+        while not trading.done():
+            # Again until it is over: a library in between may swallow a cancellation.
+            trading.cancel()
+            await asyncio.wait({trading}, timeout=0.5)
         try:
             await trading
         except asyncio.CancelledError:
@@ -139,17 +142,18 @@ class Bot:
             # What a killed predecessor left would otherwise stand beside our own orders.
             await cancel_everything(self._exchange, self._log)
             self._clean = True
-        elif self._orders.in_flight:
-            await settle(self._exchange, self._orders.in_flight, self._log)
         async with contextlib.aclosing(self._exchange.updates()) as updates:
             first = True
             while True:
                 try:
-                    block = await asyncio.wait_for(anext(updates), _STREAM_SILENCE)
+                    async with asyncio.timeout(_STREAM_SILENCE):
+                        block = await anext(updates)
                 except TimeoutError as error:
                     raise ExchangeError(f"stream: silent for {_STREAM_SILENCE:.0f} s") from error
                 if first:
                     # Subscribed first, then the snapshot: nothing can fall between the two.
+                    if self._orders.in_flight:
+                        await settle(self._exchange, self._orders.in_flight, self._log)
                     await self._reconcile()
                     first = False
                 await self._on_block(block)
@@ -164,9 +168,11 @@ class Bot:
             self._log.info("reconciled", before=len(before), open_orders=len(self._orders.open))
 
     async def _on_block(self, block: BlockUpdate) -> None:
+        self._report(block)
+        if block.height < self._orders.snapshot_height:
+            return
         self._exchange.follow(block)
         self._orders.apply(block)
-        self._report(block)
         if block.failures:
             self._pause(block.height)
         in_flight = self._orders.in_flight

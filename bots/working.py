@@ -40,7 +40,7 @@ class WorkingOrders:
         self.open: dict[str, OpenOrder] = {}
         self.in_flight: InFlight | None = None
         self._sent: dict[str, NewOrder] = {}
-        self._snapshot_height = 0
+        self.snapshot_height = 0
 
     def sent(self, batch: Batch, tx_hash: str, timeout_height: int, height: int) -> None:
         """Note a batch that is on its way, whether or not it was acknowledged."""
@@ -50,14 +50,14 @@ class WorkingOrders:
 
     def replace(self, snapshot: Iterable[OpenOrder], height: int) -> None:
         """Take the exchange's list after block `height` for the truth; it settles what was in flight."""
-        self._snapshot_height = height
+        self.snapshot_height = height
         self.open = {order.cid or order.order_hash: order for order in snapshot}
         self.in_flight = None
         self._sent = {}
 
     def apply(self, block: BlockUpdate) -> None:
         """Follow one block of the stream; what a snapshot already holds must not count a second time."""
-        if block.height <= self._snapshot_height:
+        if block.height <= self.snapshot_height:
             return
         for update in block.orders:
             self._answered(update.cid)
