@@ -151,7 +151,8 @@ def _job(cluster: Cluster, job: str, namespace: str = "hub") -> dict[str, Any] |
 
 def _healthy(cluster: Cluster, allocation: str) -> bool:
     checks = _get(cluster, f"client/allocation/{allocation}/checks") or {}
-    return all(check["Status"] == "success" for check in checks.values())
+    # Every service of the hub has a check; none yet means that the client has not looked yet.
+    return bool(checks) and all(check["Status"] == "success" for check in checks.values())
 
 
 def _blocked(cluster: Cluster, job: str, namespace: str) -> str:

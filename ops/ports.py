@@ -42,7 +42,10 @@ def _listener(local: str, inode: str) -> Listener:
     address, port = local.split(":")
     # The kernel prints each 32-bit word of the address in the machine's byte order.
     words = [bytes.fromhex(address[i : i + 8])[::-1] for i in range(0, len(address), 8)]
-    return Listener(str(ipaddress.ip_address(b"".join(words))), int(port, 16), inode)
+    found = ipaddress.ip_address(b"".join(words))
+    # An IPv6 socket bound to an IPv4 address shows as ::ffff:127.0.0.1.
+    plain = (found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None) or found
+    return Listener(str(plain), int(port, 16), inode)
 
 
 def owner(listener: Listener) -> str:

@@ -42,6 +42,7 @@ __all__ = ["exclusively", "up"]
 
 _LARGEST_OWN_LOG = 20_000_000
 _FUNDING_SECONDS = 60.0
+_READY_SECONDS = 90.0
 SIGN_IN = "sign-in.json"
 _LOCAL: dict[str, str] = {}
 """No variable of this shell: `up` must not bootstrap somebody else's Vault."""
@@ -92,6 +93,8 @@ def up(cluster: Cluster, steps: Steps, *, expose: bool) -> None:
     _services(cluster, steps, programs["nomad"], _variables(cluster, bridge, built, expose=expose))
     with steps.step("Paper money", "funding") as step:
         _fund(cluster, bridge, step.log)
+    with steps.step("The page answers", "job-api"):
+        _wait_ready(cluster)
 
 
 def _trim_logs(cluster: Cluster) -> None:
@@ -163,6 +166,25 @@ def _services(cluster: Cluster, steps: Steps, nomad: Path, services: list[jobs.S
     for service in services:
         with steps.step(f"{service.job} healthy", f"job-{service.job}"):
             jobs.wait_healthy(cluster, service.job)
+
+
+def _wait_ready(cluster: Cluster) -> None:
+    # Nomad's word may be older than a crash; the API's own is not, and it has asked Nomad, Vault and Postgres.
+    deadline = time.monotonic() + _READY_SECONDS
+    words = "no answer"
+    while time.monotonic() < deadline:
+        try:
+            answer = httpx.get(f"{cluster.page_addr}/readyz", timeout=5)
+            if answer.status_code == httpx.codes.OK:
+                return
+            words = answer.text[:200]
+        except httpx.HTTPError as error:
+            words = type(error).__name__
+        time.sleep(0.3)
+    raise OpsError(
+        f"the page is not ready after {_READY_SECONDS:.0f} s: {words}. Its log: "
+        f'eval "$(./drover env)" && nomad alloc logs -namespace=hub -job api'
+    )
 
 
 def _fund(cluster: Cluster, bridge: Bridge, log: Path) -> None:

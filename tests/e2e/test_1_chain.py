@@ -129,7 +129,7 @@ def test_a_taken_port_is_named_and_nothing_is_started(live: Any, tmp_path: Path)
 
 
 def test_env_lets_the_engines_own_commands_speak(live: Any) -> None:
-    script = live.drover("env").stdout + "\nnomad node status -json | head -c 200; vault kv list wallets"
+    script = live.drover("env").stdout + "\nnomad node status | tail -1; vault kv list wallets"
     result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
     assert "drover" in result.stdout
     assert "wallet-1" in result.stdout

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ops import docker
+from ops import docker, process, tmpfs
 
 pytestmark = pytest.mark.engines
 
@@ -51,26 +52,48 @@ def test_down_ends_everything_and_up_brings_it_back(live: Any) -> None:
 
 
 def test_down_takes_the_bots_orders_with_it(live: Any) -> None:
-    import importlib  # noqa: PLC0415
-
-    wait_for = importlib.import_module("conftest").wait_for if False else None  # noqa: F841
     bot = live.start("wallet-2", "inj-usdt", "spot")
-    import time  # noqa: PLC0415
-
-    deadline = time.monotonic() + 60
-    while not live.orders("wallet-2"):
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
-    address = live.wallet("wallet-2")["account"]
+    until(lambda: live.orders("wallet-2"), "an open order")
+    first = live.bot(bot)["allocation_id"]
     live.drover("down")
+    log = live.cluster.state / "nomad" / "client" / "alloc" / first / "alloc" / "logs" / "bot.stdout.0"
+    assert '"event": "stopped"' in log.read_text().splitlines()[-1]
     live.drover("up")
     live.wait_phase(bot, "running", 120)
-    assert address == live.wallet("wallet-2")["account"]
     live.stop(bot)
     assert live.orders("wallet-2") == []
 
 
-def test_the_api_image_can_be_replaced_by_hand_with_the_nomad_cli(live: Any) -> None:
-    script = live.drover("env").stdout + "\nnomad job status -namespace=hub api"
-    result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    assert "running" in result.stdout
+def test_after_a_crash_of_the_machine_no_key_lands_on_the_disk(live: Any) -> None:
+    bot = live.start("wallet-1", "tia-usdt", "spot")
+    allocation = live.bot(bot)["allocation_id"]
+    crash(live)
+    bare = live.task_folder(allocation) / "secrets"
+    assert not (bare / "wallet.key").exists()
+    live.drover("up")
+    live.wait_phase(bot, "running", 120)
+    mounted = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " tmpfs " in line}
+    keys = list((live.cluster.state / "nomad").rglob("wallet.key"))
+    assert keys
+    assert {str(key.parent) for key in keys} <= mounted
+    live.stop(bot)
+
+
+def crash(live: Any) -> None:
+    """What a reboot leaves: no process, no mount, dead containers."""
+    for name in ("nomad-client", "nomad-server", "vault"):
+        identity = process.recorded(live.cluster.run, name)
+        assert identity is not None
+        below = process.descendants(identity.pid)
+        for one in (identity, *below):
+            process.end(one, 5, first=signal.SIGKILL)
+    for container in docker.containers(live.cluster.state / "nomad/client/alloc"):
+        docker.run("kill", container.id)
+    tmpfs.uncover(live.cluster)
+
+
+def until(look: Any, what: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+        time.sleep(0.2)
