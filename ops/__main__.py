@@ -48,8 +48,8 @@ def up(cluster: Cluster, *, expose: bool) -> None:
     cluster.make()
     steps = Steps(cluster.log)
     with up_.exclusively(cluster):
-        up_.up(cluster, steps, expose=expose)
-    click.echo(f"\nDrover is up after {steps.elapsed:.0f} s.\n\n{status_.farewell(cluster)}")
+        page = up_.up(cluster, steps, expose=expose)
+    click.echo(f"\nDrover is up after {steps.elapsed:.0f} s.\n\n{status_.farewell(cluster, page)}")
 
 
 @cli.command()

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-import socket
-import struct
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops import process
+from ops import interfaces, process
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -24,7 +21,6 @@ __all__ = ["Bridge", "Container", "answers", "bridge", "build", "containers", "e
 
 _ANSWER_SECONDS = 10.0
 _START_SECONDS = 60.0
-_SIOCGIFADDR = 0x8915
 _TASK_FOLDERS = {"/alloc", "/local", "/secrets"}
 
 
@@ -153,15 +149,13 @@ def bridge() -> Bridge:
         "network", "inspect", "bridge", "--format", '{{index .Options "com.docker.network.bridge.name"}}'
     )
     # Asked of the kernel: a daemon's first start does not write the gateway into the network's own record.
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            answer = fcntl.ioctl(probe, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
-        except OSError as error:
-            raise OpsError(
-                f"Docker's default bridge {name!r} has no IPv4 address ({error.strerror}); drover needs that "
-                f"bridge: start the daemon without --bridge=none."
-            ) from error
-    return Bridge(socket.inet_ntoa(answer[20:24]))
+    address = interfaces.address(name)
+    if address is None:
+        raise OpsError(
+            f"Docker's default bridge {name!r} has no IPv4 address; drover needs that bridge: start the "
+            f"daemon without --bridge=none."
+        )
+    return Bridge(address)
 
 
 def image_id(reference: str) -> str | None:

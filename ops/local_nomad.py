@@ -6,16 +6,17 @@ import json
 import os
 import time
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from ops import ports, process
+from ops import interfaces, ports, process
 from ops.errors import OpsError
 from ops.settings import write_private
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ops.docker import Bridge
     from ops.settings import Cluster
 
@@ -147,17 +148,9 @@ def _host_networks(bridge: Bridge) -> list[dict[str, Any]]:
         {"bridge": {"cidr": f"{bridge.address}/32"}},
         {"loopback": {"cidr": "127.0.0.1/32"}},
     ]
-    if outside := _outside_interface():
+    if outside := interfaces.outside():
         networks.append({"outside": {"interface": outside}})
     return networks
-
-
-def _outside_interface() -> str | None:
-    for row in Path("/proc/net/route").read_text().splitlines()[1:]:
-        fields = row.split()
-        if fields[1] == "00000000":
-            return fields[0]
-    return None
 
 
 def _docker_plugin() -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _bots(cluster: Cluster) -> list[Line]:
     return [Line(f"bot {job['ID']}", job["Status"] == "running", job["Status"]) for job in wanted]
 
 
-def farewell(cluster: Cluster) -> str:
+def farewell(cluster: Cluster, page: str | None = None) -> str:
     """Return what a person needs next: the page, the sign-in, the engines' own pages."""
     try:
         sign_in = json.loads((cluster.secrets / SIGN_IN).read_text())
@@ -74,7 +74,7 @@ def farewell(cluster: Cluster) -> str:
     )
     return "\n".join(
         (
-            f"  Page      {cluster.page_addr}",
+            f"  Page      {page or cluster.page_addr}",
             f"  Sign in   {who}",
             f"  Nomad UI  {cluster.nomad_addr}/ui/   (token: {cluster.secrets / 'nomad-management-token'})",
             f"  Vault UI  {vault_ui}",

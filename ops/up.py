@@ -17,6 +17,7 @@ from ops import (
     drain,
     engines,
     images,
+    interfaces,
     jobs,
     local_nomad,
     local_vault,
@@ -65,12 +66,13 @@ def exclusively(cluster: Cluster) -> Iterator[None]:
         yield
 
 
-def up(cluster: Cluster, steps: Steps, *, expose: bool) -> None:
-    """Bring everything up, step by step; what is there already is left alone.
+def up(cluster: Cluster, steps: Steps, *, expose: bool) -> str:
+    """Bring everything up, step by step; what is there already is left alone. Return the page's address.
 
     Raises:
         OpsError: a step could not be done; what was done stays and is used by the next `up`.
     """
+    page = _outside_page(cluster) if expose else cluster.page_addr
     _trim_logs(cluster)
     with steps.step("Docker", "docker") as step:
         step.done(docker.ensure(cluster, step.log))
@@ -94,7 +96,18 @@ def up(cluster: Cluster, steps: Steps, *, expose: bool) -> None:
     with steps.step("Paper money", "funding") as step:
         _fund(cluster, bridge, step.log)
     with steps.step("The page answers", "job-api"):
-        _wait_ready(cluster)
+        _wait_ready(page)
+    return page
+
+
+def _outside_page(cluster: Cluster) -> str:
+    interface = interfaces.outside()
+    address = interfaces.address(interface) if interface else None
+    if address is None:
+        raise OpsError(
+            "--expose needs an outside network, and this machine has no default route; leave it out."
+        )
+    return f"http://{address}:{cluster.ports.page}"
 
 
 def _trim_logs(cluster: Cluster) -> None:
@@ -168,13 +181,13 @@ def _services(cluster: Cluster, steps: Steps, nomad: Path, services: list[jobs.S
             jobs.wait_healthy(cluster, service.job)
 
 
-def _wait_ready(cluster: Cluster) -> None:
-    # Nomad's word may be older than a crash; the API's own is not, and it has asked Nomad, Vault and Postgres.
+def _wait_ready(page: str) -> None:
+    # Nomad's word may be older than a crash; the API's own is not, and it asked all three.
     deadline = time.monotonic() + _READY_SECONDS
     words = "no answer"
     while time.monotonic() < deadline:
         try:
-            answer = httpx.get(f"{cluster.page_addr}/readyz", timeout=5)
+            answer = httpx.get(f"{page}/readyz", timeout=5)
             if answer.status_code == httpx.codes.OK:
                 return
             words = answer.text[:200]
