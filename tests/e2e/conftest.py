@@ -16,11 +16,12 @@ import httpx
 import pytest
 
 from ops import docker, ports
-from ops.settings import Cluster
 from ops.test_setup import cluster as test_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from ops.settings import Cluster
 
 REPO = Path(__file__).resolve().parent.parent.parent
 
@@ -55,7 +56,8 @@ class Live:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
         result = subprocess.run(
             [sys.executable, "-m", "ops", "--state", str(self.cluster.state), *arguments],
-            cwd=REPO, env={**inherited, **variables}, capture_output=True, text=True, check=False, timeout=1800,
+            cwd=REPO, env={**inherited, **variables}, capture_output=True, text=True, check=False,
+            timeout=1800,
         )  # fmt: skip
         if check:
             assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]

@@ -124,7 +124,9 @@ def test_a_taken_port_is_named_and_nothing_is_started(live: Any, tmp_path: Path)
         env=dict(os.environ),
     )
     assert result.returncode == 1
-    assert f"port {live.cluster.ports.vault} on 127.0.0.1, which Vault needs, is taken by pid" in result.stderr
+    assert (
+        f"port {live.cluster.ports.vault} on 127.0.0.1, which Vault needs, is taken by pid" in result.stderr
+    )
     assert not list((tmp_path / "other" / "run").iterdir())
 
 

@@ -203,7 +203,9 @@ def test_a_derivative_bot_trades_and_stops_clean(live: Any) -> None:
         ({"wallet": '"} job', "market": "inj-usdt", "type": "spot"}, 422, None),
     ],
 )
-def test_refusals_have_a_code_and_a_sentence(live: Any, body: dict[str, Any], status: int, code: str | None) -> None:
+def test_refusals_have_a_code_and_a_sentence(
+    live: Any, body: dict[str, Any], status: int, code: str | None
+) -> None:
     answer = live.api("POST", "/bots", json=body)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"

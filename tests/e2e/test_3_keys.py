@@ -41,7 +41,9 @@ job "{job}" {{
 
       template {{
         destination = "secrets/wallet.key"
-        data        = "{{{{ with secret \\"wallets/data/{wallet}\\" }}}}{{{{ .Data.data.private_key }}}}{{{{ end }}}}"
+        data        = <<-EOT
+          {{{{- with secret "wallets/data/{wallet}" }}}}{{{{ .Data.data.private_key }}}}{{{{ end -}}}}
+        EOT
       }}
 
       config {{
@@ -91,9 +93,7 @@ def said(allocation: dict[str, Any]) -> str:
 
 
 def test_the_right_job_gets_its_key_so_the_spy_can_succeed(live: Any) -> None:
-    got = run_spy(
-        live, job="wallet-1.key.check", namespace="bots", task="bot", role="wallet-wallet-1"
-    )
+    got = run_spy(live, job="wallet-1.key.check", namespace="bots", task="bot", role="wallet-wallet-1")
     assert got["key"] == live.wallet("wallet-1")["private_key"]
 
 
@@ -108,7 +108,15 @@ def test_the_right_job_gets_its_key_so_the_spy_can_succeed(live: Any) -> None:
         ("wallet-1.spy.spot", "default", "bot"),
         ("wallet-1.spy.spot", "bots", "spy"),
     ],
-    ids=["look-alike", "longer number", "other wallet", "prefix", "namespace hub", "namespace default", "task"],
+    ids=[
+        "look-alike",
+        "longer number",
+        "other wallet",
+        "prefix",
+        "namespace hub",
+        "namespace default",
+        "task",
+    ],
 )
 def test_no_key_for_the_wrong_job(live: Any, job: str, namespace: str, task: str) -> None:
     got = run_spy(live, job=job, namespace=namespace, task=task, role="wallet-wallet-1")
@@ -128,7 +136,7 @@ def test_the_key_file_is_in_the_task_and_closed(live: Any, bot: dict[str, Any]) 
     status = key.stat()
     assert (status.st_mode & 0o777, status.st_uid) == (0o400, 10001)
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
-    assert ["tmpfs"] == [fields[2] for fields in mounts if fields[1] == str(key.parent)]
+    assert [fields[2] for fields in mounts if fields[1] == str(key.parent)] == ["tmpfs"]
 
 
 def test_the_key_is_in_no_environment_argument_spec_answer_or_log(live: Any, bot: dict[str, Any]) -> None:
@@ -159,7 +167,10 @@ def test_the_key_is_in_no_environment_argument_spec_answer_or_log(live: Any, bot
 def files_with(live: Any, key: str) -> list[Path]:
     """Files of the cluster's folder that hold the key, but for the tmpfs it belongs in."""
     result = subprocess.run(
-        ["grep", "-rliF", "--one-file-system", key, str(live.cluster.state)], capture_output=True, text=True, check=False
+        ["grep", "-rliF", "--one-file-system", key, str(live.cluster.state)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     tmpfs = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " tmpfs " in line}
     return [Path(line) for line in result.stdout.splitlines() if str(Path(line).parent) not in tmpfs]
@@ -209,7 +220,10 @@ def test_the_api_is_refused_an_exec_and_the_files_of_a_task(
         # Nomad says it in the body; its status for two of these is 200.
         assert answer.text.strip() == "Permission denied", operation
     environment = {
-        **os.environ, "NOMAD_ADDR": live.cluster.nomad_addr, "NOMAD_TOKEN": stolen["nomad"], "NOMAD_NAMESPACE": "bots",
+        **os.environ,
+        "NOMAD_ADDR": live.cluster.nomad_addr,
+        "NOMAD_TOKEN": stolen["nomad"],
+        "NOMAD_NAMESPACE": "bots",
     }  # fmt: skip
     binary = engines.find(engines.NOMAD, live.cluster.log / "test.log", print).path
     result = subprocess.run(
@@ -225,7 +239,9 @@ def test_the_api_is_refused_an_exec_and_the_files_of_a_task(
     "path",
     ["/v1/jobs?namespace=hub", "/v1/nodes", "/v1/operator/raft/configuration", "/v1/vars?namespace=bots"],
 )
-def test_the_api_sees_nothing_of_the_hub_or_the_operator(live: Any, stolen: dict[str, str], path: str) -> None:
+def test_the_api_sees_nothing_of_the_hub_or_the_operator(
+    live: Any, stolen: dict[str, str], path: str
+) -> None:
     answer = live.nomad("GET", path, stolen["nomad"])
     assert answer.status_code == 403 or answer.json() in ([], None)
 

@@ -37,7 +37,9 @@ def test_down_ends_everything_and_up_brings_it_back(live: Any) -> None:
     try:
         live.drover("down")
         assert ours(live) == []
-        assert [line for line in Path("/proc/mounts").read_text().splitlines() if str(live.cluster.state) in line] == []
+        assert [
+            line for line in Path("/proc/mounts").read_text().splitlines() if str(live.cluster.state) in line
+        ] == []
         assert docker.containers(live.cluster.state / "nomad/client/alloc") == []
         assert docker.run("inspect", "--format", "{{.State.Running}}", foreign) == "true"
         assert live.drover("down").returncode == 0  # again, with nothing to end

@@ -122,7 +122,7 @@ def test_an_archive_without_the_program_is_not_used(releases: Path, bare: Path) 
 
 
 def test_go_builds_when_no_release_can_be_had(bare: Path) -> None:
-    put_on_path(bare, "go", "while [ \"$1\" != -o ]; do shift; done; echo built > \"$2\"")
+    put_on_path(bare, "go", 'while [ "$1" != -o ]; do shift; done; echo built > "$2"')
     os.environ["PATH"] += ":/usr/bin:/bin"
     found = find(bare)
     assert found.origin == "built"

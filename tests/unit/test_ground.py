@@ -38,7 +38,9 @@ def test_a_taken_port_names_who_has_it() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(OpsError) as refusal:
             ports.refuse_taken([("127.0.0.1", port)], "Vault")
-    assert f"port {port} on 127.0.0.1, which Vault needs, is taken by pid {os.getpid()} (" in str(refusal.value)
+    assert f"port {port} on 127.0.0.1, which Vault needs, is taken by pid {os.getpid()} (" in str(
+        refusal.value
+    )
 
 
 def test_listeners_show_address_and_port() -> None:
@@ -92,16 +94,18 @@ def test_the_state_folder_is_closed_to_others(tmp_path: Path) -> None:
         assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_full_disk_is_refused_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(doctor, "LEAST_FREE_BYTES", 10**18)
-    with pytest.raises(OpsError, match="GB are free for .* needed"):
+    with pytest.raises(OpsError, match=r"GB are free for .* needed"):
         doctor.check_disk(Cluster.load(tmp_path / "state", None))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_user_without_rights_is_refused_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(OpsError, match="needs root.*sudo"):
+    with pytest.raises(OpsError, match=r"needs root.*sudo"):
         doctor.check_rights()
 
 
