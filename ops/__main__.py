@@ -154,6 +154,13 @@ def main() -> None:
     except OpsError as error:
         click.echo(click.style("drover: ", fg="red", bold=True) + str(error), err=True)
         sys.exit(1)
+    except OSError as error:
+        # A full disk, a read-only one, another user's folder: the kernel's own word helps most.
+        where = f" ({error.filename})" if error.filename else ""
+        click.echo(
+            f"drover: {error.strerror or error}{where}; mend that, then run the same command again.", err=True
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         click.echo("drover: interrupted; run the same command again to go on from here.", err=True)
         sys.exit(130)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from ops.errors import OpsError
 from ops.target import nomad_of
 
 if TYPE_CHECKING:
@@ -65,7 +66,10 @@ def reopen(cluster: Cluster) -> None:
 
 def _node(cluster: Cluster, nomad: Nomad) -> str:
     listed: list[dict[str, Any]] = nomad.get("/v1/nodes")
-    return next(str(node["ID"]) for node in listed if node["Name"] == f"{cluster.name}-client")
+    for node in listed:
+        if node["Name"] == f"{cluster.name}-client":
+            return str(node["ID"])
+    raise OpsError(f"Nomad knows no node {cluster.name}-client; run drover up.")
 
 
 def _running(nomad: Nomad, node: str) -> list[dict[str, Any]]:

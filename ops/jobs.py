@@ -121,7 +121,7 @@ def environment(cluster: Cluster) -> dict[str, str]:
 
 def _cli(cluster: Cluster, nomad: Path, log: Path, *arguments: str) -> None:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("NOMAD_", "AWS_"))}
-    result = subprocess.run(
+    result = subprocess.run(  # its own time-outs are shorter than ours
         [nomad, *arguments], env={**inherited, **environment(cluster)}, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, check=False, cwd=REPO, timeout=120,
     )  # fmt: skip

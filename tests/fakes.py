@@ -96,7 +96,7 @@ class FakeNomad(Faults):
         if not self.slow_stop:
             self._place(item["JobID"])
 
-    async def plan(self, bot, job):  # noqa: ARG002 - the fake plans by what it holds
+    async def plan(self, bot, job):
         self._may_fail("plan")
         old = self.jobs.get(str(bot))
         kind = "Added" if old is None else "Edited" if old["Stop"] else "None"
@@ -110,7 +110,7 @@ class FakeNomad(Faults):
         return Snapshot(*lists, self.index)
 
     @asynccontextmanager
-    async def events(self, index):  # noqa: ARG002 - the fake forgets no event
+    async def events(self, index):
         self._may_fail("events")
         queue = asyncio.Queue()
         queue.put_nowait([])  # Nomad's first {} proves the subscription

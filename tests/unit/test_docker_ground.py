@@ -1,0 +1,63 @@
+"""No Docker, no rights, no Debian: each gets its own sentence, and nothing is installed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ops import docker
+from ops.errors import OpsError
+from ops.settings import Cluster
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH that holds nothing."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return tmp_path
+
+
+def ensure(bare: Path) -> str:
+    cluster = Cluster.load(bare / "state", 900)
+    cluster.make()
+    return docker.ensure(cluster, bare / "log")
+
+
+def put(bare: Path, name: str, script: str) -> None:
+    (bare / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+    (bare / "bin" / name).chmod(0o755)
+
+
+def test_no_docker_command(bare: Path) -> None:
+    with pytest.raises(OpsError, match=r"docker is not installed; on Debian: apt-get install docker\.io"):
+        docker.run("version")
+
+
+def test_no_daemon_and_not_root(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(OpsError, match=r"no Docker daemon answers this user.*usermod -aG docker"):
+        ensure(bare)
+
+
+def test_no_daemon_and_no_apt(bare: Path) -> None:
+    with pytest.raises(OpsError, match="neither Debian nor Ubuntu"):
+        ensure(bare)
+
+
+def test_apt_without_a_network(bare: Path) -> None:
+    put(bare, "apt-get", "echo 'Could not resolve host'; exit 100")
+    with pytest.raises(OpsError, match=r"apt-get could not install docker\.io; its words are at the end of"):
+        ensure(bare)
+    assert "Could not resolve host" in (bare / "log").read_text()
+
+
+def test_a_daemon_that_dies_is_not_left_recorded(bare: Path) -> None:
+    put(bare, "dockerd", "echo no space left; exit 1")
+    with pytest.raises(OpsError, match="ended as soon as it was started|did not come up"):
+        ensure(bare)
