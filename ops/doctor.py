@@ -33,6 +33,7 @@ def examine(cluster: Cluster) -> list[tuple[str, str | None, str]]:
         _try("docker", _docker),
         _try("nomad", lambda: _engine(engines.NOMAD)),
         _try("vault", lambda: _engine(engines.VAULT)),
+        _try("network", _network),
         _try("ports", lambda: _ports(cluster)),
     ]
 
@@ -110,13 +111,24 @@ def _docker() -> str:
 
 
 def _engine(engine: engines.Engine) -> str:
-    if path := shutil.which(engine.name):
-        return f"on PATH: {path}"
-    cached = engines.cache_folder(os.environ) / "engines" / f"{engine.name}-{engine.version}" / engine.name
-    if cached.exists():
-        return f"cached: {cached}"
+    if path := engines.at_hand(engine):
+        return str(path)
     go = shutil.which("go")
     return f"will be downloaded{', or built with Go if that fails' if go else ''}"
+
+
+def _network() -> str:
+    missing = [engine.name for engine in (engines.VAULT, engines.NOMAD) if engines.at_hand(engine) is None]
+    if not missing:
+        return "both engines are here, nothing to fetch for them"
+    if engines.releases_answer():
+        return f"the release server answers, for {' and '.join(missing)}"
+    if shutil.which("go"):
+        return f"the release server does not answer; Go will try to build {' and '.join(missing)}"
+    raise OpsError(
+        f"{' and '.join(missing)} must be fetched and the release server does not answer: check network and proxy, "
+        f"name a mirror in DROVER_RELEASES, or put the engines on PATH."
+    )
 
 
 def _ports(cluster: Cluster) -> str:

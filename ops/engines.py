@@ -23,7 +23,7 @@ from ops.settings import REPO
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["NOMAD", "VAULT", "Engine", "Found", "cache_folder", "find"]
+__all__ = ["NOMAD", "VAULT", "Engine", "Found", "at_hand", "cache_folder", "find", "releases_answer"]
 
 _RELEASES = "https://releases.hashicorp.com"
 _CONNECT_SECONDS = 5.0
@@ -76,7 +76,7 @@ def find(engine: Engine, log: Path, tell: Callable[[str], None]) -> Found:
     """
     if found := _on_path(engine, tell):
         return found
-    cached = cache_folder(os.environ) / "engines" / f"{engine.name}-{engine.version}" / engine.name
+    cached = _cached(engine)
     if cached.exists() and _version(cached):
         return Found(cached, engine.version, "cached")
     try:
@@ -96,6 +96,31 @@ def find(engine: Engine, log: Path, tell: Callable[[str], None]) -> Found:
         f"Install {engine.name} {'.'.join(map(str, engine.oldest))} or newer on PATH, or Go, "
         f"and run drover up again."
     )
+
+
+def at_hand(engine: Engine) -> Path | None:
+    """Return the engine that `find` would use without fetching anything, or None."""
+    if found := _on_path(engine, lambda _: None):
+        return found.path
+    cached = _cached(engine)
+    return cached if cached.exists() else None
+
+
+def releases_answer() -> bool:
+    """Whether the server of the official releases (or DROVER_RELEASES) can be reached."""
+    try:
+        httpx.head(_releases(), timeout=_CONNECT_SECONDS)
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+def _releases() -> str:
+    return os.environ.get("DROVER_RELEASES", _RELEASES).rstrip("/")
+
+
+def _cached(engine: Engine) -> Path:
+    return cache_folder(os.environ) / "engines" / f"{engine.name}-{engine.version}" / engine.name
 
 
 def _version(path: Path) -> tuple[int, int, int] | None:
@@ -126,7 +151,7 @@ def _machine() -> str:
 
 
 def _download(engine: Engine, target: Path, log: Path) -> None:
-    base = os.environ.get("DROVER_RELEASES", _RELEASES).rstrip("/")
+    base = _releases()
     folder = f"{base}/{engine.name}/{engine.version}"
     archive_name = f"{engine.name}_{engine.version}_linux_{_machine()}.zip"
     timeout = httpx.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)

@@ -59,5 +59,5 @@ def test_apt_without_a_network(bare: Path) -> None:
 
 def test_a_daemon_that_dies_is_not_left_recorded(bare: Path) -> None:
     put(bare, "dockerd", "echo no space left; exit 1")
-    with pytest.raises(OpsError, match="ended as soon as it was started|did not come up"):
+    with pytest.raises(OpsError, match=r"ended as soon as it was started|did not come up"):
         ensure(bare)

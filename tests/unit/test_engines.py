@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ops import engines
+from ops import doctor, engines
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -143,3 +143,17 @@ def test_without_anything_each_way_gives_its_reason(bare: Path) -> None:
     assert "not on PATH" in str(refusal.value)
     assert "http://127.0.0.1:9 failed (ConnectError)" in str(refusal.value)
     assert "Go, to build it, is not on PATH either" in str(refusal.value)
+
+
+def test_doctor_says_when_the_network_is_wanted_and_not_there(bare: Path) -> None:
+    with pytest.raises(OpsError, match=r"vault and nomad must be fetched .* DROVER_RELEASES"):
+        doctor._network()
+    put_on_path(bare, "go", "exit 1")
+    assert "Go will try" in doctor._network()
+
+
+def test_doctor_is_content_when_nothing_is_left_to_fetch(releases: Path, bare: Path) -> None:
+    assert "the release server answers, for vault and nomad" in doctor._network()
+    put_on_path(bare, "nomad", "echo Nomad v1.12.0")
+    put_on_path(bare, "vault", "echo Vault v1.19.5")
+    assert "nothing to fetch" in doctor._network()

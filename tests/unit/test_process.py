@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
-DEAF = [
-    sys.executable,
-    "-c",
-    "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    "print(1, flush=True)\ntime.sleep(60)",
-]
+WILL_NOT_END = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print(1, flush=True)
+time.sleep(60)
+"""
+DEAF = [sys.executable, "-c", WILL_NOT_END]
 
 
 @pytest.fixture
