@@ -126,8 +126,8 @@ def _network() -> str:
     if shutil.which("go"):
         return f"the release server does not answer; Go will try to build {' and '.join(missing)}"
     raise OpsError(
-        f"{' and '.join(missing)} must be fetched and the release server does not answer: check network and proxy, "
-        f"name a mirror in DROVER_RELEASES, or put the engines on PATH."
+        f"{' and '.join(missing)} must be fetched and the release server does not answer: check network and "
+        f"proxy, name a mirror in DROVER_RELEASES, or put the engines on PATH."
     )
 
 

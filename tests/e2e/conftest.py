@@ -157,8 +157,9 @@ def listening() -> set[tuple[str, int]]:
 @pytest.fixture(scope="session")
 def live() -> Iterator[Live]:
     """Bring the cluster up from nothing; leave nothing behind."""
-    live = Live(test_cluster(), listening_before=listening())
+    live = Live(test_cluster())
     live.drover("down", "--purge", "--yes")
+    live.listening_before = listening()
     live.cluster.make()
     began = time.monotonic()
     live.first_output = live.drover("up").stdout
