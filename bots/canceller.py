@@ -23,6 +23,10 @@ _SNAPSHOT_ATTEMPTS = 10
 class Exchange(Protocol):
     """What the runner needs of an exchange; `bots.injective` is one. All calls may raise `ExchangeError`."""
 
+    @property
+    def market(self) -> MarketInfo:
+        """The market; known after `connect`."""
+
     async def connect(self) -> MarketInfo:
         """Load market and account; can be repeated."""
 

@@ -1,4 +1,4 @@
-"""The bot: stream → strategy → risk → exchange, and what happens when any of them fails."""
+"""A bot's life: connect, follow the stream, let the quoter decide, and what happens when any of it fails."""
 
 from __future__ import annotations
 
@@ -6,85 +6,58 @@ import asyncio
 import contextlib
 import random
 import time
-import uuid
-from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from bots import risk
 from bots.canceller import cancel_everything, settle, snapshot
-from bots.model import (
-    Batch,
-    BlockUpdate,
-    Decision,
-    ExchangeError,
-    Inventory,
-    MarketView,
-    NewOrder,
-    RejectedError,
-    UnknownOutcomeError,
-)
-from bots.working import WorkingOrders, plan
+from bots.feed import Feed
+from bots.model import ExchangeError, Inventory, RejectedError, UnknownOutcomeError
+from bots.working import WorkingOrders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bots.canceller import Exchange
-    from bots.config import TraderConfig
     from bots.logs import EventLog
-    from bots.model import MarketInfo, Quote
+    from bots.model import Batch, BlockUpdate
+    from bots.quoter import Quoter, ReferencePrice
 
-__all__ = ["Bot", "ReferencePrice"]
+__all__ = ["Bot"]
 
-_STREAM_SILENCE = 5.0
-"""Seconds without a block (one comes every 0.65 s) after which the stream counts as broken."""
 _ANSWER_BLOCKS = 3
 """Blocks after which a batch that the stream did not answer for is looked up."""
 _RECONCILE_SECONDS = 20.0
 _STOP_SECONDS = 18.0
+_LISTEN_SECONDS = 2.0
+"""How long a stop waits for a stream that broke before: the cancellation is worth more."""
+_LAST_FILLS_SECONDS = 4.0
 _BACKOFF = (0.5, 15.0)
 _LONGEST_PAUSE = 64
-
-
-class ReferencePrice(Protocol):
-    """Where the bot reads the reference price."""
-
-    price: Decimal
-
-    @property
-    def age(self) -> float | None:
-        """Seconds since it came; None before the first."""
-
-    def start(self) -> None:
-        """Begin to follow it."""
 
 
 class Bot:
     """One bot on one market."""
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        reference: ReferencePrice,
-        config: TraderConfig,
-        strategy: Callable[[MarketView], Decision],
-        log: EventLog,
-    ) -> None:
+    def __init__(self, exchange: Exchange, reference: ReferencePrice, quoter: Quoter, log: EventLog) -> None:
         self._exchange = exchange
         self._reference = reference
-        self._config = config
-        self._strategy = strategy
+        self._quoter = quoter
         self._log = log
+        self._feed = Feed(exchange, log)
         self._orders = WorkingOrders()
         self._inventory = Inventory()
-        self._market: MarketInfo | None = None
         self._clean = False
         self._reconciled_at = 0.0
         self._resume_height = 0
         self._refusals = 0
-        self._stale = False
 
     async def run(self, stop: asyncio.Event) -> int:
         """Trade until `stop`, then take all orders out of the book; returns the exit code."""
+        try:
+            return await self._run(stop)
+        finally:
+            await self._feed.close()
+
+    async def _run(self, stop: asyncio.Event) -> int:
+        if stop.is_set():
+            return await self._stop()
         self._reference.start()
         trading = asyncio.create_task(self._trade_for_ever())
         stopped = asyncio.create_task(stop.wait())
@@ -103,23 +76,51 @@ class Bot:
             await self._stop()
         return 1
 
+    # ---- the end
+
     async def _stop(self) -> int:
         self._log.info("stopping", open_orders=len(self._orders.open))
         problem = "not tried"
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
-                while True:
-                    try:
-                        await self._exchange.connect()
-                        await cancel_everything(self._exchange, self._log)
-                    except ExchangeError as error:
-                        problem = str(error)
-                        await asyncio.sleep(0.5)
-                    else:
-                        self._log.info("stopped", open_orders=0)
-                        return 0
-        self._log.error("stop_unconfirmed", error=f"orders may still be open: {problem}")
-        return 1
+                while problem:
+                    problem = await self._empty_the_book()
+        if problem:
+            self._log.error("stop_unconfirmed", error=f"orders may still be open: {problem}")
+            return 1
+        if not await self._last_fills():
+            return 1
+        self._log.info("stopped", open_orders=0)
+        return 0
+
+    async def _empty_the_book(self) -> str:
+        """Try once to take all orders out; returns what went wrong, nothing when they are out."""
+        try:
+            await self._exchange.connect()
+            with contextlib.suppress(ExchangeError, TimeoutError):
+                async with asyncio.timeout(_LISTEN_SECONDS):
+                    await self._feed.open()
+            await cancel_everything(self._exchange, self._log)
+        except ExchangeError as error:
+            await asyncio.sleep(0.5)
+            return str(error)
+        return ""
+
+    async def _last_fills(self) -> bool:
+        """Wait until the blocks up to the cancellation have told their fills; returns whether they have."""
+        try:
+            async with asyncio.timeout(_LAST_FILLS_SECONDS):
+                await self._feed.reach(await self._exchange.sync_height())
+        except (ExchangeError, TimeoutError) as error:
+            self._log.error(
+                "fills_unconfirmed",
+                error="no order is left, but the stream broke before it told the last fills; "
+                f"compare the exchange's trades from block {self._feed.height} on: {error}",
+            )
+            return False
+        return True
+
+    # ---- trading
 
     async def _trade_for_ever(self) -> None:
         backoff = _BACKOFF[0]
@@ -135,28 +136,20 @@ class Bot:
             backoff = min(2 * backoff, _BACKOFF[1])
 
     async def _session(self) -> None:
-        """Connect, tidy up, then follow the stream until it breaks."""
-        self._market = await self._exchange.connect()
-        self._log.info("connected", ticker=self._market.ticker, market_id=self._market.id)
+        """Connect, tidy up, then follow the stream until something breaks."""
+        market = await self._exchange.connect()
+        self._log.info("connected", ticker=market.ticker, market_id=market.id)
+        # Subscribed first, then the snapshot: nothing can fall between the two.
+        await self._feed.open()
         if not self._clean:
             # What a killed predecessor left would otherwise stand beside our own orders.
             await cancel_everything(self._exchange, self._log)
             self._clean = True
-        async with contextlib.aclosing(self._exchange.updates()) as updates:
-            first = True
-            while True:
-                try:
-                    async with asyncio.timeout(_STREAM_SILENCE):
-                        block = await anext(updates)
-                except TimeoutError as error:
-                    raise ExchangeError(f"stream: silent for {_STREAM_SILENCE:.0f} s") from error
-                if first:
-                    # Subscribed first, then the snapshot: nothing can fall between the two.
-                    if self._orders.in_flight:
-                        await settle(self._exchange, self._orders.in_flight, self._log)
-                    await self._reconcile()
-                    first = False
-                await self._on_block(block)
+        if self._orders.in_flight:
+            await settle(self._exchange, self._orders.in_flight, self._log)
+        await self._reconcile()
+        while True:
+            await self._on_block(await self._feed.next())
 
     async def _reconcile(self) -> None:
         before = set(self._orders.open)
@@ -168,7 +161,6 @@ class Bot:
             self._log.info("reconciled", before=len(before), open_orders=len(self._orders.open))
 
     async def _on_block(self, block: BlockUpdate) -> None:
-        self._report(block)
         if block.height < self._orders.snapshot_height:
             return
         self._exchange.follow(block)
@@ -188,72 +180,15 @@ class Bot:
         if block.height >= self._resume_height:
             await self._decide(block.height)
 
-    def _report(self, block: BlockUpdate) -> None:
-        for fill in block.fills:
-            self._log.info(
-                "fill",
-                trade_id=fill.trade_id,
-                cid=fill.cid,
-                side=fill.side,
-                price=fill.price,
-                qty=fill.quantity,
-                fee=fill.fee,
-            )
-        for update in block.orders:
-            if update.status == "Cancelled":
-                self._log.info("order_cancelled", cid=update.cid)
-            else:
-                self._log.debug(
-                    f"order_{update.status.lower()}", cid=update.cid, order_hash=update.order_hash
-                )
-        for cid, code in block.failures.items():
-            self._log.warning("order_failed", cid=cid, code=code)
-
     def _pause(self, height: int) -> None:
         """Wait longer after each refusal in a row: what the chain refused once it mostly refuses again."""
         self._refusals += 1
         self._resume_height = height + min(2**self._refusals, _LONGEST_PAUSE)
 
     async def _decide(self, height: int) -> None:
-        view, wanted, reason = self._wanted()
-        batch = plan(
-            wanted,
-            self._orders.open.values(),
-            self._config.parameters.refresh_bps,
-            lambda q: self._new_order(q, view),
-        )
-        if not batch.create and not batch.cancel:
-            return
-        self._log.info("decision", reason=reason, create=len(batch.create), cancel=len(batch.cancel))
-        await self._send(batch, height)
-
-    def _wanted(self) -> tuple[MarketView, tuple[Quote, ...], str]:
-        if self._market is None:
-            raise ExchangeError("not connected")
-        limits = self._config.risk
-        view = MarketView(self._market, self._reference.price, self._inventory, limits.max_position_notional)
-        fresh = risk.reference_is_fresh(self._reference.age, limits)
-        if fresh is self._stale:
-            self._stale = not fresh
-            self._log.warning("reference_stale" if self._stale else "reference_back")
-        if not fresh:
-            return view, (), "the reference price is stale: nothing may stand in the book"
-        decision = self._strategy(view)
-        verdict = risk.permit(decision.quotes, view, limits)
-        for quote, reason in verdict.refused:
-            self._log.debug(
-                "quote_refused", side=quote.side, price=quote.price, qty=quote.quantity, reason=reason
-            )
-        refused = "".join(
-            f"; refused: {reason}" for reason in sorted({reason for _, reason in verdict.refused})
-        )
-        return view, verdict.permitted, decision.reason + refused
-
-    def _new_order(self, quote: Quote, view: MarketView) -> NewOrder:
-        margin = Decimal(0)
-        if view.market.derivative:
-            margin = quote.price * quote.quantity / self._config.parameters.leverage
-        return NewOrder(uuid.uuid4().hex, quote, margin)
+        batch = self._quoter.changes(self._exchange.market, self._inventory, self._orders.open.values())
+        if batch.create or batch.cancel:
+            await self._send(batch, height)
 
     async def _send(self, batch: Batch, height: int) -> None:
         try:
