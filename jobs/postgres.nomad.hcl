@@ -113,8 +113,6 @@ job "postgres" {
         args = [
           "postgres",
           "-c", "listen_addresses=*",
-          # The only writable places are the volume and /tmp.
-          "-c", "unix_socket_directories=/tmp",
           "-c", "shared_buffers=32MB",
           "-c", "max_connections=40",
         ]
@@ -126,6 +124,16 @@ job "postgres" {
           tmpfs_options {
             size = 16777216
             mode = 1023
+          }
+        }
+
+        # The server's socket; the public image's first start goes through it.
+        mount {
+          type   = "tmpfs"
+          target = "/var/run/postgresql"
+
+          tmpfs_options {
+            size = 1048576
           }
         }
       }
