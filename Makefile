@@ -8,6 +8,6 @@ status:
 test:  ## everything, against real engines; sets up what it needs
 	./ops/test.sh
 bench:  ## seconds from a start to the first order, and memory, on the running cluster
-	.venv/bin/python -m ops.bench
+	./drover bench
 lint:
 	./ops/lint.sh

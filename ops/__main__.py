@@ -143,6 +143,15 @@ def render_(cluster: Cluster, bot: str, network: str) -> None:
     click.echo(render.render(cluster, bot, network), nl=False)
 
 
+@cli.command("bench")
+@click.pass_obj
+def bench_(cluster: Cluster) -> None:
+    """Measure ten starts of a paper bot and what everything weighs, on the running cluster."""
+    from ops import bench  # noqa: PLC0415 - only this command wants it
+
+    bench.bench(cluster)
+
+
 for command in (bootstrap, users, wallets):
     cli.add_command(command)
 

@@ -1,4 +1,4 @@
-"""`make bench`: how long a start takes and what everything weighs, on the running local cluster.
+"""`drover bench`: how long a start takes and what everything weighs, on the running local cluster.
 
 Beside each start stands a bare one of the same image by docker alone, in the same run.
 """
@@ -16,7 +16,6 @@ import httpx
 
 from ops import docker, local_nomad, local_vault, process
 from ops.errors import OpsError
-from ops.settings import Cluster
 from ops.target import vault_of
 from ops.up import SIGN_IN
 from ops.wallets import list_wallets
@@ -24,7 +23,9 @@ from ops.wallets import list_wallets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["main"]
+    from ops.settings import Cluster
+
+__all__ = ["bench"]
 
 _ROUNDS = 10
 _PATIENCE_SECONDS = 60.0
@@ -106,15 +107,47 @@ def _weights(cluster: Cluster) -> list[tuple[str, float]]:
     weights = [(row.split()[0], _mib(row.split()[1])) for row in rows if row.split()[0] in mine]
     for name in (local_vault.NAME, local_nomad.SERVER, local_nomad.CLIENT):
         if identity := process.recorded(cluster.run, name):
-            weights.append((name, _rss(identity.pid)))
-            helpers = sum(_rss(below.pid) for below in process.descendants(identity.pid))
+            weights.append((name, _pss(identity.pid)))
+            helpers = sum(_pss(below.pid) for below in process.descendants(identity.pid))
             weights += [(f"{name}: logmon and docker_logger", helpers)] if helpers else []
+    return weights + _docker_weights(cluster)
+
+
+def _docker_weights(cluster: Cluster) -> list[tuple[str, float]]:
+    ids = [c.id for c in docker.containers(local_nomad.allocations(cluster))]
+    shims = [
+        _pss(int(entry.parent.name))
+        for entry in Path("/proc").glob("[0-9]*/cmdline")
+        if (words := _words(entry)) and "containerd-shim" in words[0] and any(one in words for one in ids)
+    ]
+    weights = [(f"{len(shims)} containerd-shims", sum(shims))]
+    daemon = Path("/var/run/docker.pid")
+    if daemon.exists():
+        pid = int(daemon.read_text())
+        family = [pid, *(below.pid for below in process.descendants(pid))]
+        weights.append(("dockerd, containerd, docker-proxy", sum(_pss(one) for one in family)))
     return weights
 
 
-def _rss(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
+def _words(cmdline: Path) -> list[str]:
+    try:
+        return cmdline.read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def _used() -> float:
+    rows = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    return (int(rows["MemTotal"].split()[0]) - int(rows["MemAvailable"].split()[0])) / 1024
+
+
+def _pss(pid: int) -> float:
+    # Proportional: Nomad's helpers share their program's pages, which plain sizes would count again each time.
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
 
 
 def _mib(text: str) -> float:
@@ -123,9 +156,12 @@ def _mib(text: str) -> float:
     return float(text.removesuffix(unit)) * units[unit]
 
 
-def main() -> None:
-    """Measure the cluster of DROVER_STATE (default .drover) and print tables."""
-    cluster = Cluster.load(None, None)
+def bench(cluster: Cluster) -> None:
+    """Measure a running cluster and print tables.
+
+    Raises:
+        OpsError: it does not run, or a bot does not get there.
+    """
     image = docker.image_id("drover-bot")
     if image is None or process.recorded(cluster.run, local_nomad.CLIENT) is None:
         raise OpsError("no local cluster runs; ./drover up first.")
@@ -141,8 +177,5 @@ def main() -> None:
     for name, weight in sorted(weights, key=lambda row: -row[1]):
         click.echo(f"{name:<60}{weight:>8.0f}")
     click.echo(f"{'sum':<60}{sum(weight for _, weight in weights):>8.0f}")
+    click.echo(f"{'whole host, used (all that runs on it)':<60}{_used():>8.0f}")
     api.call("POST", f"/bots/{_ID}/stop")
-
-
-if __name__ == "__main__":
-    main()

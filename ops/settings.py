@@ -91,7 +91,7 @@ class Cluster:
         Raises:
             OpsError: the offset is no number in range, or contradicts the one the folder was made with.
         """
-        folder = (state or Path(os.environ.get("DROVER_STATE", REPO / ".drover"))).resolve()
+        folder = (state or Path(os.environ.get("DROVER_STATE") or REPO / ".drover")).resolve()
         recorded = _recorded_offset(folder)
         asked = port_offset if port_offset is not None else _offset_from_environment()
         if asked is not None and recorded is not None and asked != recorded:
