@@ -142,7 +142,7 @@ def _used() -> float:
 
 
 def _pss(pid: int) -> float:
-    # Proportional: Nomad's helpers share their program's pages, which plain sizes would count again each time.
+    # Proportional: Nomad's helpers share their program's pages, which plain sizes count again each time.
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

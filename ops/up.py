@@ -5,11 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-
-import httpx
 
 from ops import (
     bootstrap,
@@ -22,6 +19,7 @@ from ops import (
     local_nomad,
     local_vault,
     process,
+    ready,
     tmpfs,
     wallets,
 )
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["exclusively", "up"]
 
 _LARGEST_OWN_LOG = 20_000_000
-_FUNDING_SECONDS = 60.0
-_READY_SECONDS = 90.0
 SIGN_IN = "sign-in.json"
 _LOCAL: dict[str, str] = {}
 """No variable of this shell: `up` must not bootstrap somebody else's Vault."""
@@ -94,9 +90,9 @@ def up(cluster: Cluster, steps: Steps, *, expose: bool) -> str:
         step.done(f"{len(made)} there")
     _services(cluster, steps, programs["nomad"], _variables(cluster, bridge, built, expose=expose))
     with steps.step("Paper money", "funding") as step:
-        _fund(cluster, bridge, step.log)
+        ready.fund(cluster, bridge, step.log)
     with steps.step("The page answers", "job-api"):
-        _wait_ready(page)
+        ready.wait_ready(page)
     return page
 
 
@@ -179,40 +175,3 @@ def _services(cluster: Cluster, steps: Steps, nomad: Path, services: list[jobs.S
     for service in services:
         with steps.step(f"{service.job} healthy", f"job-{service.job}"):
             jobs.wait_healthy(cluster, service.job)
-
-
-def _wait_ready(page: str) -> None:
-    # Nomad's word may be older than a crash; the API's own is not, and it asked all three.
-    deadline = time.monotonic() + _READY_SECONDS
-    words = "no answer"
-    while time.monotonic() < deadline:
-        try:
-            answer = httpx.get(f"{page}/readyz", timeout=5)
-            if answer.status_code == httpx.codes.OK:
-                return
-            words = answer.text[:200]
-        except httpx.HTTPError as error:
-            words = type(error).__name__
-        time.sleep(0.3)
-    raise OpsError(
-        f"the page is not ready after {_READY_SECONDS:.0f} s: {words}. Its log: "
-        f'eval "$(./drover env)" && nomad alloc logs -namespace=hub -job api'
-    )
-
-
-def _fund(cluster: Cluster, bridge: Bridge, log: Path) -> None:
-    faucet = f"http://{bridge.address}:{cluster.ports.venue_http}/faucet"
-    deadline = time.monotonic() + _FUNDING_SECONDS
-    for wallet in wallets.list_wallets(vault_of(cluster, _LOCAL)):
-        if wallet.network != "paper":
-            continue
-        while True:
-            try:
-                answer = httpx.post(faucet, json={"address": wallet.account}, timeout=10).raise_for_status()
-                break
-            except httpx.HTTPError as error:
-                if time.monotonic() > deadline:
-                    raise OpsError(f"the paper venue's faucet {faucet} does not answer ({error}).") from error
-                time.sleep(0.3)
-        with log.open("a") as file:
-            file.write(answer.text + "\n")
