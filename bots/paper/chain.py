@@ -55,6 +55,12 @@ class Chain:
         """Return an account, made when it is new. Numbers begin at 1: the SDK takes 0 for unknown."""
         return self.accounts.setdefault(address, Account(number=len(self.accounts) + 1))
 
+    def mark_price(self, market: Market) -> Decimal:
+        """Return the price that positions are valued at; an oracle's, on the chain."""
+        if self.flow is not None:
+            return self.flow.fair_price(market)
+        return self.exchange.books[market.id].mid or market.start_price
+
     # ---- CheckTx
 
     def broadcast(self, raw: bytes) -> Any:

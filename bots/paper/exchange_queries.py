@@ -84,11 +84,8 @@ class ExchangeQueries:
             raise NotFoundError(str(error)) from error
 
     def _full(self, market: Market) -> Any:
-        flow = self._chain.flow
-        mark = flow.fair_price(market) if flow else self._exchange.books[market.id].mid or market.start_price
-        return exchange_query.FullDerivativeMarket(
-            market=_derivative_market(market), mark_price=to_wire(mark)
-        )
+        mark = to_wire(self._chain.mark_price(market))
+        return exchange_query.FullDerivativeMarket(market=_derivative_market(market), mark_price=mark)
 
     def _book(self, request: Any, response: Any, *, derivative: bool) -> Any:
         market = self._market(request.market_id, derivative=derivative)

@@ -10,6 +10,7 @@ import grpc
 from bots import addresses
 from bots.paper.errors import NotFoundError, VenueError
 from bots.paper.exchange_queries import ExchangeQueries
+from bots.paper.indexer import Indexer
 from bots.paper.markets import TOKENS
 from bots.paper.proto import (
     account_pb2,
@@ -18,10 +19,12 @@ from bots.paper.proto import (
     authz_query,
     bank_query,
     coin_pb2,
+    derivative_indexer,
     exchange_query,
     meta_indexer,
     pack,
     serve,
+    spot_indexer,
     tendermint_query,
     tx_service,
     txfees_query,
@@ -46,6 +49,7 @@ class Queries:
 
     def handlers(self) -> list[Any]:
         """Return the gRPC handlers of all services."""
+        indexer = Indexer(self._chain)
         tables = (
             (auth_query, "Query", {"Account": self._account}),
             (
@@ -67,6 +71,8 @@ class Queries:
             (authz_query, "Query", {"Grants": lambda _r: authz_query.QueryGrantsResponse()}),
             (txfees_query, "Query", {"GetEipBaseFee": self._base_fee}),
             (exchange_query, "Query", ExchangeQueries(self._chain).methods()),
+            (spot_indexer, "InjectiveSpotExchangeRPC", indexer.spot()),
+            (derivative_indexer, "InjectiveDerivativeExchangeRPC", indexer.derivative()),
             (meta_indexer, "InjectiveMetaRPC", {"Ping": lambda _r: meta_indexer.PingResponse()}),
         )
         return [

@@ -1,0 +1,154 @@
+"""The indexer's services: books, positions and trades for people and for looking back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bots import addresses
+from bots.paper.errors import NotFoundError, VenueError
+from bots.paper.indexer_rows import (
+    derivative_trade_row,
+    direction,
+    position_row,
+    price_text,
+    quantity_text,
+    spot_trade_row,
+)
+from bots.paper.proto import derivative_indexer, spot_indexer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from bots.paper.chain import Chain
+    from bots.paper.markets import Market
+    from bots.paper.settlement import Trade
+
+__all__ = ["Indexer"]
+
+_PAGE = 100
+"""Rows of an answer, at most and when nothing is asked for."""
+
+
+class Indexer:
+    """One method per RPC: request message in, response message out."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._exchange = chain.exchange
+
+    def spot(self) -> dict[str, Callable[[Any], Any]]:
+        """Return what is served of `InjectiveSpotExchangeRPC`, by RPC name."""
+        return {"OrderbookV2": self._spot_book, "TradesV2": self._spot_trades}
+
+    def derivative(self) -> dict[str, Callable[[Any], Any]]:
+        """Return what is served of `InjectiveDerivativeExchangeRPC`, by RPC name."""
+        return {
+            "OrderbookV2": self._derivative_book,
+            "PositionsV2": self._positions,
+            "TradesV2": self._derivative_trades,
+        }
+
+    # ---- books
+
+    def _spot_book(self, request: Any) -> Any:
+        book = self._book(request, spot_indexer, spot_indexer.SpotLimitOrderbookV2, derivative=False)
+        return spot_indexer.OrderbookV2Response(orderbook=book)
+
+    def _derivative_book(self, request: Any) -> Any:
+        kind = derivative_indexer.DerivativeLimitOrderbookV2
+        book = self._book(request, derivative_indexer, kind, derivative=True)
+        return derivative_indexer.OrderbookV2Response(orderbook=book)
+
+    def _book(self, request: Any, proto: Any, kind: Any, *, derivative: bool) -> Any:
+        try:
+            market = self._exchange.market(request.market_id, derivative=derivative)
+        except VenueError as error:
+            raise NotFoundError(str(error)) from error
+        book, now, depth = self._exchange.books[market.id], self._milliseconds(), max(request.depth, 0)
+        buys, sells = (
+            [
+                proto.PriceLevel(
+                    price=price_text(price, market), quantity=quantity_text(size, market), timestamp=now
+                )
+                for price, size in sorted(book.levels[buy].items(), reverse=buy)[: depth or None]
+            ]
+            for buy in (True, False)
+        )
+        return kind(buys=buys, sells=sells, sequence=book.sequence, timestamp=now, height=self._chain.height)
+
+    # ---- positions
+
+    def _positions(self, request: Any) -> Any:
+        found = [
+            (subaccount, self._exchange.markets[market_id], position)
+            for (subaccount, market_id), position in self._exchange.positions.items()
+            if _asked(market_id, [request.market_id, *request.market_ids])
+            and _asked(subaccount, [request.subaccount_id.lower()])
+            and _asked(direction(position), [request.direction])
+            and (not request.account_address or subaccount.startswith(_prefix(request.account_address)))
+        ]
+        now = self._milliseconds()
+        rows = [
+            position_row(subaccount, market, position, self._chain.mark_price(market), now)
+            for subaccount, market, position in _page(found, request)
+        ]
+        paging = _paging(derivative_indexer, len(found), len(rows), request)
+        return derivative_indexer.PositionsV2Response(positions=rows, paging=paging)
+
+    # ---- trades
+
+    def _spot_trades(self, request: Any) -> Any:
+        return self._trades(request, spot_indexer, spot_trade_row, derivative=False)
+
+    def _derivative_trades(self, request: Any) -> Any:
+        return self._trades(request, derivative_indexer, derivative_trade_row, derivative=True)
+
+    def _trades(
+        self, request: Any, proto: Any, row: Callable[[Trade, Market], Any], *, derivative: bool
+    ) -> Any:
+        markets = self._exchange.markets
+        found = [
+            trade
+            for trade in reversed(self._exchange.trades)
+            if markets[trade.market_id].derivative == derivative and _wanted(trade, request)
+        ]
+        rows = [row(trade, markets[trade.market_id]) for trade in _page(found, request)]
+        return proto.TradesV2Response(trades=rows, paging=_paging(proto, len(found), len(rows), request))
+
+    def _milliseconds(self) -> int:
+        return int(self._chain.time * 1000)
+
+
+def _asked(value: str, wanted: Iterable[str]) -> bool:
+    """Return whether a filter lets a value through; an empty one lets everything."""
+    values = {text for text in wanted if text}
+    return not values or value in values
+
+
+def _prefix(address: str) -> str:
+    return addresses.default_subaccount(address)[:42]
+
+
+def _wanted(trade: Trade, request: Any) -> bool:
+    moment = int(trade.time * 1000)
+    return (
+        _asked(trade.market_id, [request.market_id, *request.market_ids])
+        and _asked(trade.subaccount, [s.lower() for s in (request.subaccount_id, *request.subaccount_ids)])
+        and _asked("buy" if trade.buy else "sell", [request.direction])
+        and _asked("maker" if trade.maker else "taker", [request.execution_side])
+        and _asked(trade.trade_id, [request.trade_id])
+        and _asked(trade.cid, [request.cid])
+        and _asked(trade.fee_recipient, [request.fee_recipient])
+        and (not request.account_address or trade.subaccount.startswith(_prefix(request.account_address)))
+        and request.start_time <= moment
+        and (not request.end_time or moment <= request.end_time)
+    )
+
+
+def _page(rows: list[Any], request: Any) -> list[Any]:
+    limit = min(request.limit, _PAGE) if request.limit > 0 else _PAGE
+    return rows[request.skip : request.skip + limit]
+
+
+def _paging(proto: Any, total: int, count: int, request: Any) -> Any:
+    return proto.Paging(total=total, **{"from": request.skip + bool(count), "to": request.skip + count})
