@@ -115,7 +115,10 @@ def env(cluster: Cluster) -> None:
         **jobs.environment(cluster),
         "VAULT_ADDR": cluster.vault_addr,
         "VAULT_TOKEN": local_vault.root_token(cluster),
+        "DROVER_URL": cluster.page_addr,
     }
+    if sign_in := status_.sign_in(cluster):
+        variables["DROVER_SIGN_IN"] = ":".join(sign_in)
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     click.echo(f'export PATH={shlex.quote(_engine_folders())}:"$PATH"')
@@ -159,7 +162,7 @@ for command in (bootstrap, users, wallets):
 def main() -> None:
     """Run the command; a refusal is one sentence on stderr and exit code 1."""
     try:
-        cli()
+        cli(prog_name="drover")
     except OpsError as error:
         click.echo(click.style("drover: ", fg="red", bold=True) + str(error), err=True)
         sys.exit(1)

@@ -15,7 +15,7 @@ from ops.up import SIGN_IN
 if TYPE_CHECKING:
     from ops.settings import Cluster
 
-__all__ = ["Line", "farewell", "look"]
+__all__ = ["Line", "farewell", "look", "sign_in"]
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,19 @@ def _bots(cluster: Cluster) -> list[Line]:
     return [Line(f"bot {job['ID']}", job["Status"] == "running", job["Status"]) for job in wanted]
 
 
+def sign_in(cluster: Cluster) -> tuple[str, str] | None:
+    """Return the first page user's name and password, or None when drover did not make that user."""
+    try:
+        record = json.loads((cluster.secrets / SIGN_IN).read_text())
+        return str(record["username"]), str(record["password"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
 def farewell(cluster: Cluster, page: str | None = None) -> str:
     """Return what a person needs next: the page, the sign-in, the engines' own pages."""
-    try:
-        sign_in = json.loads((cluster.secrets / SIGN_IN).read_text())
-        who = f"{sign_in['username']} / {sign_in['password']}"
-    except (OSError, ValueError, KeyError):
-        who = "the user you named (the password is only in Vault, as a hash)"
+    known = sign_in(cluster)
+    who = " / ".join(known) if known else "the user you named (Vault keeps only a hash of the password)"
     vault_ui = (
         f"{cluster.vault_addr}/ui/" if local_vault.serves_ui(cluster) else "none in this build of Vault"
     )
