@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from ops import docker
 from ops.errors import OpsError
 from ops.settings import Cluster
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -61,3 +58,18 @@ def test_a_daemon_that_dies_is_not_left_recorded(bare: Path) -> None:
     put(bare, "dockerd", "echo no space left; exit 1")
     with pytest.raises(OpsError, match=r"ended as soon as it was started|did not come up"):
         ensure(bare)
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", str(2**22), str(os.getpid())])
+def test_a_stale_pid_file_is_taken_away_also_when_another_has_the_pid(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "docker.pid"
+    file.write_text(content)
+    docker._forget_stale(file, "dockerd")
+    assert not file.exists()
+
+
+def test_the_pid_file_of_a_living_daemon_stays(tmp_path: Path) -> None:
+    file = tmp_path / "some.pid"
+    file.write_text(str(os.getpid()))
+    docker._forget_stale(file, Path("/proc/self/comm").read_text().strip())
+    assert file.exists()
