@@ -21,6 +21,10 @@ __all__ = ["Bridge", "Container", "answers", "bridge", "build", "containers", "e
 
 _ANSWER_SECONDS = 10.0
 _START_SECONDS = 60.0
+_PID_FILES = {
+    Path("/var/run/docker.pid"): "dockerd",
+    Path("/var/run/docker/containerd/containerd.pid"): "containerd",
+}
 _TASK_FOLDERS = {"/alloc", "/local", "/secrets"}
 
 
@@ -128,6 +132,8 @@ def apt_install(packages: list[str], log: Path) -> None:
 def _start(cluster: Cluster, log: Path) -> None:
     if answers():  # the package's own scripts have started it, as they do under systemd
         return
+    for file, name in _PID_FILES.items():
+        _forget_stale(file, name)
     identity = process.start(
         cluster.run, "dockerd", [shutil.which("dockerd") or "dockerd"], log, dict(os.environ)
     )
@@ -137,6 +143,17 @@ def _start(cluster: Cluster, log: Path) -> None:
             process.end(identity, 5)
             raise OpsError(f"the Docker daemon did not come up; its words are at the end of {log}.")
         time.sleep(0.3)
+
+
+def _forget_stale(file: Path, name: str) -> None:
+    # After a kill the files stay; when somebody else has the pid by now, dockerd would take them for its own.
+    try:
+        pid = int(file.read_text())
+        alive = Path(f"/proc/{pid}/comm").read_text().strip() == name
+    except (OSError, ValueError):
+        alive = False
+    if not alive:
+        file.unlink(missing_ok=True)
 
 
 def bridge() -> Bridge:
