@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import coincurve
-
-from bots import addresses
 from bots.config import ConfigError, MarketEntry, TraderConfig, load_markets, load_trader
-from bots.secret import Secret
+from bots.errors import SettingsError
+from bots.wallet_files import read_wallet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bots.secret import Secret
+
 __all__ = ["PaperEndpoints", "Settings", "SettingsError", "load_settings"]
 
-_KEY = re.compile(r"(?:0x)?([0-9a-fA-F]{64})", re.ASCII)
 _NETWORKS = ("paper", "testnet", "mainnet")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _ENDPOINT = re.compile(r"[A-Za-z0-9.\-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}", re.ASCII)
-
-
-class SettingsError(Exception):
-    """The bot must not start; the message is one sentence that says what to do."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +90,10 @@ def load_settings(env: Mapping[str, str]) -> Settings:
         raise SettingsError(f"LOG_LEVEL is {level!r}; set it to {', '.join(_LEVELS)}.")
     paper = _paper(env) if network == "paper" else None
     folder = Path(_required(env, "NOMAD_SECRETS_DIR"))
-    key = _key(folder / "wallet.key")
-    address, version = _account(folder / "wallet.json", key)
-    return Settings(bot_id, wallet, market, network, paper, level, trader, key, address, version)
+    files = read_wallet(folder)
+    return Settings(
+        bot_id, wallet, market, network, paper, level, trader, files.key, files.address, files.key_version
+    )
 
 
 def _required(env: Mapping[str, str], name: str) -> str:
@@ -135,47 +130,3 @@ def _paper(env: Mapping[str, str]) -> PaperEndpoints:
     if not http.startswith("http://") or not _ENDPOINT.fullmatch(http.removeprefix("http://")):
         raise SettingsError(f"PAPER_HTTP is {http[:80]!r}; write http://host:port.")
     return PaperEndpoints(grpc, http)
-
-
-def _key(path: Path) -> Secret:
-    """Read the key; no message may quote what stands in the file."""
-    try:
-        found = _KEY.fullmatch(path.read_text(encoding="ascii").strip())
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"The key file {path} cannot be read ({type(error).__name__}); does Vault hold it?"
-        ) from None
-    if found is None:
-        raise SettingsError(
-            f"The key file {path} holds no private key; store 64 hex digits under private_key in Vault."
-        )
-    return Secret(found[1].lower())
-
-
-def _derive(key: Secret, path: Path) -> str:
-    try:
-        public = coincurve.PrivateKey(bytes.fromhex(key.reveal())).public_key.format(compressed=False)
-    except ValueError:
-        raise SettingsError(
-            f"The key file {path} holds no secp256k1 key; store a valid one in Vault."
-        ) from None
-    return addresses.to_bech32(addresses.address_of_key(public))
-
-
-def _account(path: Path, key: Secret) -> tuple[str, int]:
-    address = _derive(key, path.with_name("wallet.key"))
-    try:
-        wallet = json.loads(path.read_text(encoding="utf-8"))
-        account, version = wallet["account"], wallet["key_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SettingsError(
-            f"{path} cannot be read ({type(error).__name__}); it must hold account and key_version."
-        ) from None
-    if account != address:
-        raise SettingsError(
-            f"The key belongs to {address} but the wallet's account is {str(account)[:60]}; "
-            "correct the one that is wrong in Vault."
-        )
-    if isinstance(version, bool) or not isinstance(version, int):
-        raise SettingsError(f"{path}: key_version must be a whole number.")
-    return address, version

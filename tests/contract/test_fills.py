@@ -49,7 +49,7 @@ class Lines(logging.Handler):
         self.events: list[tuple[str, dict[str, Any]]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.events.append((record.getMessage(), record.fields))  # type: ignore[attr-defined]  # EventLog's own
+        self.events.append((record.getMessage(), record.fields))
 
     def named(self, name: str) -> list[dict[str, Any]]:
         return [fields for event, fields in self.events if event == name]

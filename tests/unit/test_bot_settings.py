@@ -63,25 +63,6 @@ def test_bad_settings_are_refused_in_one_sentence(
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "content", ["", "hello", KEY[:-2], f"0x{KEY}00", "0" * 64, "f" * 64, f"{KEY}\n{KEY}", "\xff" * 64]
-)
-def test_a_bad_key_is_refused_and_not_quoted(env: dict[str, str], content: str) -> None:
-    Path(env["NOMAD_SECRETS_DIR"], "wallet.key").write_text(content)
-    with pytest.raises(SettingsError) as refused:
-        load_settings(env)
-    assert "wallet.key" in str(refused.value)
-    assert KEY[:16] not in str(refused.value)
-    assert refused.value.__cause__ is None
-
-
-def test_a_key_of_another_account_is_refused(env: dict[str, str]) -> None:
-    make_wallet(Path(env["NOMAD_SECRETS_DIR"]), KEY)
-    Path(env["NOMAD_SECRETS_DIR"], "wallet.key").write_text("4d" * 32)
-    with pytest.raises(SettingsError, match="the wallet's account is"):
-        load_settings(env)
-
-
 def test_a_secret_never_shows(capsys: pytest.CaptureFixture[str]) -> None:
     secret = Secret(KEY)
     log = configure("b", "DEBUG")
