@@ -1,4 +1,4 @@
-"""No fill is lost: what the venue traded for a bot is what the bot logged, over stops and broken streams."""
+"""No fill is lost: what the venue traded for a bot stands in its log, or the log says what may be missing."""
 
 from __future__ import annotations
 
@@ -137,16 +137,22 @@ class Life:
         return [order for book in books for order in book.of(self.subaccount)]
 
 
+async def fills(life: Life, count: int, running: asyncio.Task[int]) -> None:
+    """Wait until the bot has logged that many fills more."""
+    goal = len(life.lines.named("fill")) + count
+    async with asyncio.timeout(15):
+        while len(life.lines.named("fill")) < goal:
+            assert not running.done(), life.lines.events[-3:]
+            await asyncio.sleep(0.01)
+
+
 async def stopped_at_any_time(life: Life) -> int:
     """Start and stop the bot a few times, each at another moment of its trading; returns the late fills."""
     late, moment = 0, random.Random(life.address)
     for _ in range(STOPS_PER_BOT):
-        stop, before = asyncio.Event(), len(life.lines.named("fill"))
+        stop = asyncio.Event()
         running = asyncio.create_task(life.once(stop))
-        async with asyncio.timeout(15):
-            while len(life.lines.named("fill")) < before + 3:
-                assert not running.done(), life.lines.events[-3:]
-                await asyncio.sleep(0.01)
+        await fills(life, 3, running)
         await asyncio.sleep(moment.uniform(0, 0.2))
         stop.set()
         at = len(life.lines.events)
@@ -164,5 +170,41 @@ def test_every_fill_is_logged_over_twenty_stops() -> None:
             late = await asyncio.gather(*(stopped_at_any_time(life) for life in lives))
             # Else the stops all fell between two fills, and the test has shown nothing.
             assert sum(late) > 0
+
+    run(scenario())
+
+
+def test_a_stop_whose_last_fills_cannot_be_known_says_so(monkeypatch: Any) -> None:
+    async def scenario() -> None:
+        async with Hall().serving() as hall:
+            life, stop = Life(hall, 710, "inj-usdt"), asyncio.Event()
+            running = asyncio.create_task(life.once(stop))
+            await fills(life, 2, running)
+            hall.venue._streams.publish = lambda _message: None
+            stop.set()
+            assert await running == 1
+            assert life.open_orders() == []
+            (told,) = life.lines.named("fills_unconfirmed")
+            assert "compare the exchange's trades" in told["error"]
+            assert not life.lines.named("stopped")
+
+    monkeypatch.setattr("bots.runner._LAST_FILLS_SECONDS", 0.5)
+    run(scenario())
+
+
+def test_a_cut_stream_is_taken_up_again_and_what_it_missed_is_named() -> None:
+    async def scenario() -> None:
+        async with Hall().serving() as hall:
+            life, stop = Life(hall, 711, "inj-usdt-perp"), asyncio.Event()
+            running = asyncio.create_task(life.once(stop))
+            await fills(life, 2, running)
+            hall.venue._streams._queues.clear()
+            await fills(life, 3, running)
+            stop.set()
+            assert await running == 0
+            (missed,) = life.lines.named("blocks_missed")
+            lost = [fill for fill in life.traded() if fill not in life.told()]
+            heights = range(missed["first"], missed["last"] + 1)
+            assert all(int(fill[0].split("_")[0]) in heights for fill in lost)
 
     run(scenario())
