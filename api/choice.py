@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from api.errors import (
+from api.errors_choice import (
     MainnetNotAllowedError,
     MainnetNotConfirmedError,
     MarketNotOnNetworkError,

@@ -7,16 +7,15 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from api.errors import (
+from api.errors import DroverError, StoreUnavailableError
+from api.errors_bot import (
     BotAlreadyRunningError,
     BotBusyError,
     BotNotFoundError,
     BotNotRunningError,
     BotStillRunningError,
     BotStoppingError,
-    DroverError,
     LogsNotFoundError,
-    StoreUnavailableError,
 )
 from api.render import render_bot, template_hash
 from api.roster import job_network, stopped

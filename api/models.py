@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from api.errors import InvalidBotIdError
+from api.errors_choice import InvalidBotIdError
 
 if TYPE_CHECKING:
     from datetime import datetime

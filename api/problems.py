@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
-from api import errors
+from api import errors, errors_bot, errors_choice
 from api.errors import DroverError, quoted
 
 if TYPE_CHECKING:
@@ -114,5 +114,6 @@ def of_validation(found: Sequence[Mapping[str, Any]]) -> DroverError:
 
 def all_errors() -> list[type[DroverError]]:
     """Return all refusals with a fixed code, by code, for the documentation."""
-    found = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
+    modules = (errors, errors_bot, errors_choice)
+    found = [getattr(module, name) for module in modules for name in module.__all__ if name.endswith("Error")]
     return sorted((item for item in found if item is not DroverError), key=lambda item: item.code)

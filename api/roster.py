@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from api.errors import BotNotFoundError, InvalidBotIdError
+from api.errors_bot import BotNotFoundError
+from api.errors_choice import InvalidBotIdError
 from api.models import Bot, BotId, Definition, Network, Phase
 
 if TYPE_CHECKING:

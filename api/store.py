@@ -12,7 +12,8 @@ from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from api.errors import BotBusyError, StoreUnavailableError
+from api.errors import StoreUnavailableError
+from api.errors_bot import BotBusyError
 from api.models import BotId, BotSpec, BotType, Definition, Network
 
 if TYPE_CHECKING:

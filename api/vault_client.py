@@ -10,7 +10,8 @@ import hvac
 import requests
 from hvac.exceptions import Forbidden, InvalidPath, InvalidRequest, VaultError
 
-from api.errors import UnknownWalletError, VaultUnavailableError, WrongCredentialsError
+from api.errors import VaultUnavailableError, WrongCredentialsError
+from api.errors_choice import UnknownWalletError
 from api.models import SLUG, Wallet
 
 if TYPE_CHECKING:

@@ -9,7 +9,9 @@ import uuid
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from api.errors import BotBusyError, NomadRefusedError, UnknownWalletError, WrongCredentialsError
+from api.errors import NomadRefusedError, WrongCredentialsError
+from api.errors_bot import BotBusyError
+from api.errors_choice import UnknownWalletError
 from api.models import Definition, Wallet
 from api.nomad_client import Snapshot
 

@@ -13,13 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from api.credentials import Credentials, Secret
-from api.errors import (
-    NomadRefusedError,
-    NomadUnavailableError,
-    UnknownWalletError,
-    VaultUnavailableError,
-    WrongCredentialsError,
-)
+from api.errors import NomadRefusedError, NomadUnavailableError, VaultUnavailableError, WrongCredentialsError
+from api.errors_choice import UnknownWalletError
 from api.models import BotId, BotSpec, BotType, Network
 from api.nomad_client import NomadClient
 from api.render import JobSettings, render_bot

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from api.credentials import Credentials, DatabaseLogin, Secret
-from api.errors import BotBusyError, SettingsError, StoreUnavailableError
+from api.errors import SettingsError, StoreUnavailableError
+from api.errors_bot import BotBusyError
 from api.migrate import migrate
 from api.models import BotId, BotSpec, BotType, Network
 from api.store import AuditEntry, RenderedVersion, Store

@@ -10,6 +10,7 @@ import pytest
 API = Path(__file__).resolve().parents[2] / "api"
 LAYERS = [
     {"errors"},
+    {"errors_bot", "errors_choice"},
     {"models"},
     {"render", "status", "phases", "credentials", "markets"},
     {"settings", "nomad_client", "vault_client", "store", "migrate"},

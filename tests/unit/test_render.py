@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from api.errors import InvalidBotIdError, RenderError
+from api.errors import RenderError
+from api.errors_choice import InvalidBotIdError
 from api.models import BotId, BotSpec, BotType, Network
 from api.render import JobSettings, _environment, hcl, render_bot, template_hash
 
