@@ -1,0 +1,163 @@
+"""Signing and sending for one account; a transaction's outcome is known, or said to be unknown."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from decimal import ROUND_UP, Decimal
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from pyinjective.core.broadcaster import MessageBasedTransactionFeeCalculator, MsgBroadcasterWithPk
+
+from bots.injective.account import Account
+from bots.injective.calls import DEADLINE, call
+from bots.model import Batch, BlockUpdate, ExchangeError, NewOrder, RejectedError, Side, UnknownOutcomeError
+
+if TYPE_CHECKING:
+    from bots.model import MarketInfo
+    from bots.secret import Secret
+
+__all__ = ["Injective"]
+
+# The chain charges up to 120 000 before the messages, the SDK reckons with 105 000; more costs a trifle.
+MessageBasedTransactionFeeCalculator.TRANSACTION_ANTE_GAS_LIMIT = 160_000
+
+_TIMEOUT_BLOCKS = 20
+"""A transaction that is not in a block by then never will be: about 13 s."""
+_SEQUENCE_MISMATCH = 32
+_SEQUENCE_ATTEMPTS = 6
+_GAS_MARGIN = Decimal("1.1")
+_EXPECTED = re.compile(r"expected (\d+)")
+
+
+class Injective(Account):
+    """Trades one market with one key."""
+
+    def __init__(self, network: Any, market_id: str, key: Secret, address: str, *, derivative: bool) -> None:
+        super().__init__(network, market_id, address, derivative=derivative)
+        self._key = key
+        self._broadcaster: Any = None
+
+    async def connect(self) -> MarketInfo:
+        """Load the market and the account's number and sequence; can be repeated.
+
+        Raises:
+            ExchangeError: not reachable, the market is not listed, or the account does not exist yet.
+        """
+        market = await self.load_market()
+        await self.resync()
+        gas_price = int(await call(self._client.current_chain_gas_price(), "gas price") * _GAS_MARGIN)
+        if self._broadcaster is None:
+            self._broadcaster = MsgBroadcasterWithPk.new_using_gas_heuristics(
+                network=self._network,
+                private_key=self._key.reveal(),
+                gas_price=gas_price,
+                client=self._client,
+                composer=self._composer,
+            )
+        return market
+
+    async def resync(self) -> None:
+        """Read number and sequence of the account anew.
+
+        Raises:
+            ExchangeError: not reachable, or the account does not exist because nothing was ever sent to it.
+        """
+        if await call(self._client.fetch_account(self._address), "account") is None:
+            # The SDK hides why; the same query beneath it tells.
+            await call(self._client.auth_api.fetch_account(self._address), "account (has it been funded?)")
+            raise ExchangeError(f"account {self._address} is not of a kind that trades")
+
+    def follow(self, block: BlockUpdate) -> None:
+        """Let timeout height and gas price follow the stream."""
+        self._client.timeout_height = block.height + _TIMEOUT_BLOCKS
+        if block.gas_price and self._broadcaster is not None:
+            self._broadcaster.update_gas_price(int(block.gas_price * _GAS_MARGIN))
+
+    async def sync_height(self) -> int:
+        """Set the timeout height without a stream; returns the height.
+
+        Raises:
+            ExchangeError: not reachable.
+        """
+        block = await call(self._client.fetch_latest_block(), "latest block")
+        height = int(block["block"]["header"]["height"])
+        self._client.timeout_height = height + _TIMEOUT_BLOCKS
+        return height
+
+    async def submit(self, batch: Batch) -> tuple[str, int]:
+        """Send one batch; returns its transaction's hash and timeout height once the chain has accepted it.
+
+        A wrong sequence is certain not to have happened: the very same orders, with the same cids, are signed
+        anew with the right one. Another bot on this key may be faster several times, hence the jitter.
+
+        Raises:
+            RejectedError: refused; nothing happened.
+            UnknownOutcomeError: sent without an answer; look the transaction up before sending anything new.
+            ExchangeError: not even sent.
+        """
+        message = self._message(batch)
+        for attempt in range(1, _SEQUENCE_ATTEMPTS + 1):
+            height = self._client.timeout_height
+            answer = await self._broadcast(message, height)
+            code = int(answer["code"])
+            if code == 0:
+                return str(answer["txhash"]), height
+            expected = _EXPECTED.search(answer["rawLog"]) if code == _SEQUENCE_MISMATCH else None
+            if expected and attempt < _SEQUENCE_ATTEMPTS:
+                # A query would answer the last block's sequence; the refusal names that of the mempool.
+                self._client.sequence = int(expected[1])
+                await asyncio.sleep(random.uniform(0, 0.05 * attempt))  # noqa: S311 - jitter, no cryptography
+                continue
+            await self.resync()
+            raise RejectedError(code, str(answer["rawLog"])[:300])
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _broadcast(self, message: Any, timeout_height: int) -> Any:
+        self._client.last_hash = ""
+        try:
+            async with asyncio.timeout(DEADLINE):
+                return (await self._broadcaster.broadcast([message]))["txResponse"]
+        except (TimeoutError, grpc.RpcError, ValueError, RuntimeError) as error:
+            if self._client.last_hash:
+                raise UnknownOutcomeError(self._client.last_hash, timeout_height) from error
+            raise ExchangeError(f"could not send: {type(error).__name__}") from error
+
+    def _message(self, batch: Batch) -> Any:
+        kind = "derivative" if self._derivative else "spot"
+        content: dict[str, Any] = {
+            f"{kind}_orders_to_create": [self._order(order) for order in batch.create],
+            f"{kind}_orders_to_cancel": [
+                self._composer.order_data_without_mask(
+                    market_id=self._market_id,
+                    subaccount_id=self._subaccount,
+                    order_hash=order.order_hash,
+                )
+                for order in batch.cancel
+            ],
+        }
+        if batch.cancel_all:
+            # A subaccount without a market list is refused (code 58), and so is the reverse.
+            content |= {
+                "subaccount_id": self._subaccount,
+                f"{kind}_market_ids_to_cancel_all": [self._market_id],
+            }
+        return self._composer.msg_batch_update_orders(sender=self._address, **content)
+
+    def _order(self, order: NewOrder) -> Any:
+        side, price, quantity = order.quote
+        common = {
+            "market_id": self._market_id,
+            "subaccount_id": self._subaccount,
+            "fee_recipient": self._address,
+            "price": price,
+            "quantity": quantity,
+            "cid": order.cid,
+            "order_type": "BUY_PO" if side is Side.BUY else "SELL_PO",
+        }
+        if not self._derivative:
+            return self._composer.spot_order(**common)
+        margin = order.margin.quantize(Decimal("0.000001"), rounding=ROUND_UP)
+        return self._composer.derivative_order(margin=margin, **common)
