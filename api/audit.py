@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from api.errors import DroverError, StoreUnavailableError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Actor", "Audit"]
 
 log = logging.getLogger("drover.audit")
+_SHOWN = 80
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,13 @@ class Audit:
             result = error.code
             raise
         finally:
-            detail = {key: text[:80] for key, text in asked.items() if text is not None}
+            detail = {key: text for key, text in asked.items() if text is not None}
             await self.write(AuditEntry(actor.user, actor.address, action, entry["bot_id"], detail, result))
 
     async def write(self, entry: AuditEntry) -> None:
-        """Append the row, and a line to the log."""
+        """Append the row, and a line to the log; texts are cut to what a row needs."""
+        detail = {key: _line(text) for key, text in entry.detail.items()}
+        entry = replace(entry, who=_line(entry.who), detail=detail)
         fields: dict[str, Any] = {
             "who": entry.who,
             "from_addr": entry.from_addr,
@@ -65,3 +68,9 @@ class Audit:
             await self._store.audit(entry)
         except StoreUnavailableError:
             log.warning("audit row not written: the database does not answer", extra=fields)
+
+
+def _line(text: str) -> str:
+    """Cut, and escape what Postgres cannot hold (NUL) and what would move a reader's cursor."""
+    cut = text[:_SHOWN]
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut)

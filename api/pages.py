@@ -224,7 +224,7 @@ async def sign_in(
             raise CsrfError
         user = await given.passwords.check(username, Secret(password))
     except DroverError as error:
-        await given.fleet.audit.write(AuditEntry(username[:80], address, "sign_in", None, {}, error.code))
+        await given.fleet.audit.write(AuditEntry(username, address, "sign_in", None, {}, error.code))
         return sign_in_page(request, given, error, username)
     await given.fleet.audit.write(AuditEntry(user, address, "sign_in", None, {}, "ok"))
     _, cookie = given.sessions.issue(user)

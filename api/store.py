@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -15,9 +17,10 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from api.errors import StoreUnavailableError
 from api.errors_bot import BotBusyError
 from api.models import BotId, BotSpec, BotType, Definition, Network
+from api.patience import within
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from api.credentials import DatabaseLogin
 
@@ -27,6 +30,12 @@ logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # an outage is told b
 
 _WAIT = 1.5
 """Seconds to wait for a connection: with Postgres away, Stop must not wait long."""
+_LIMIT = 2.5
+"""Seconds for one whole operation. A server that is frozen, or behind a network that swallows packets, ends
+no statement by itself, and psycopg waits for it without end."""
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,21 @@ class AuditEntry:
     result: str
 
 
+def _bounded(
+    method: Callable[_P, Coroutine[Any, Any, _T]],
+) -> Callable[_P, Coroutine[Any, Any, _T]]:
+    """Give one operation `_LIMIT` seconds in all; psycopg's exceptions end here."""
+
+    @wraps(method)
+    async def bounded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return await within(_LIMIT, method(*args, **kwargs))
+        except (TimeoutError, *_AWAY) as error:
+            raise StoreUnavailableError from error
+
+    return bounded
+
+
 class Store:
     """A pool of connections. Every method may raise StoreUnavailableError."""
 
@@ -63,7 +87,7 @@ class Store:
             password=login.password.reveal(),
             connect_timeout=3,
             application_name="drover-api",
-            options="-c statement_timeout=5000",
+            options="-c statement_timeout=2500",
         )
         self._pool = AsyncConnectionPool(
             conninfo,
@@ -84,27 +108,30 @@ class Store:
         """Close all connections."""
         await self._pool.close()
 
+    @_bounded
     async def ping(self) -> None:
         """Ask for a sign of life."""
-        async with self._connection() as connection:
+        async with self._pool.connection() as connection:
             await connection.execute("SELECT 1")
 
+    @_bounded
     async def definitions(self) -> list[Definition]:
         """Return all definitions that are not deleted, by id."""
-        async with self._connection() as connection:
+        async with self._pool.connection() as connection:
             rows = await connection.execute(
                 "SELECT wallet, market, type, network, desired_state, version FROM bots"
                 " WHERE desired_state <> 'deleted' ORDER BY id"
             )
             return [_definition(row) async for row in rows]
 
+    @_bounded
     async def save_start(self, rendered: RenderedVersion, who: str) -> int:
         """Write the definition as desired running, and its version; return the version's number.
 
         A version equal to the newest one is not written again.
         """
         spec, bot_id = rendered.spec, str(rendered.spec.id)
-        async with self._connection() as connection, connection.transaction():
+        async with self._pool.connection() as connection, connection.transaction():
             await connection.execute(
                 "INSERT INTO bots (id, wallet, market, type, network, desired_state, version)"
                 " VALUES (%s, %s, %s, %s, %s, 'running', 0) ON CONFLICT (id) DO UPDATE"
@@ -136,16 +163,18 @@ class Store:
             await connection.execute("UPDATE bots SET version = %s WHERE id = %s", (version, bot_id))
             return version
 
+    @_bounded
     async def set_desired(self, bot: BotId, state: str) -> None:
         """Write the desired state: running, stopped or deleted."""
-        async with self._connection() as connection:
+        async with self._pool.connection() as connection:
             await connection.execute(
                 "UPDATE bots SET desired_state = %s, updated_at = now() WHERE id = %s", (state, str(bot))
             )
 
+    @_bounded
     async def audit(self, entry: AuditEntry) -> None:
         """Append one row to the audit log."""
-        async with self._connection() as connection:
+        async with self._pool.connection() as connection:
             await connection.execute(
                 "INSERT INTO audit (who, from_addr, action, bot_id, detail, result)"
                 " VALUES (%s, %s, %s, %s, %s, %s)",
@@ -160,29 +189,42 @@ class Store:
             BotBusyError: somebody else holds it.
             StoreUnavailableError: Postgres is away.
         """
-        async with self._connection() as connection:
+        connection = await self._take(bot)
+        try:
+            yield
+        finally:
+            with suppress(
+                StoreUnavailableError
+            ):  # a lost connection has released it; the work itself is done
+                await self._give_back(connection, bot)
+
+    @_bounded
+    async def _take(self, bot: BotId) -> psycopg.AsyncConnection[Any]:
+        """Return a connection that holds the bot's lock."""
+        connection = await self._pool.getconn()
+        try:
             cursor = await connection.execute(
                 "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (str(bot),)
             )
             row = await cursor.fetchone()
-            if not row or not row[0]:
-                raise BotBusyError(bot)
-            try:
-                yield
-            finally:
-                with suppress(psycopg.Error):  # a lost connection has released it; the work itself is done
-                    await connection.execute(
-                        "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (str(bot),)
-                    )
+        except (psycopg.Error, asyncio.CancelledError):
+            await connection.close()  # given up half way it may hold the lock: only its end releases it
+            await self._pool.putconn(connection)
+            raise
+        if row and row[0]:
+            return connection
+        await self._pool.putconn(connection)
+        raise BotBusyError(bot)
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """Lend a connection; psycopg's exceptions end here, those of the borrower pass."""
+    @_bounded
+    async def _give_back(self, connection: psycopg.AsyncConnection[Any], bot: BotId) -> None:
         try:
-            async with self._pool.connection() as connection:
-                yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed) as error:
-            raise StoreUnavailableError from error
+            await connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (str(bot),))
+        except (psycopg.Error, asyncio.CancelledError):
+            await connection.close()
+            raise
+        finally:
+            await self._pool.putconn(connection)
 
 
 def _definition(row: tuple[Any, ...]) -> Definition:

@@ -277,6 +277,7 @@ class FakeStore(Faults):
 
     async def audit(self, entry):
         self._may_fail("audit")
+        assert "\0" not in f"{entry.who}{entry.bot_id}{entry.detail}", "Postgres holds no NUL"
         self.rows.append(entry)
 
     @asynccontextmanager

@@ -230,3 +230,17 @@ async def test_logs_carry_neither_secrets_nor_raw_lines(drover, get_csrf):
     assert all(json.loads(line)["level"] != "FAKE" for line in text.splitlines())
     for secret in ("correct horse", "guessed-password", token, cookie, "s" * 64):
         assert secret not in text
+
+
+async def test_hostile_text_is_refused_and_audited(drover, get_csrf):
+    hostile = "wallet\0\x1b[2J"
+    async with drover.running(), drover.signed_in() as client:
+        body = {"wallet": hostile, "market": "inj-usdt", "type": "spot"}
+        answer = await client.post("/api/v1/bots", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "unknown_wallet")
+    assert drover.store.rows[-1].detail["wallet"] == "wallet\\x00\\x1b[2J"
+    async with drover.running(), drover.client(headers={"Accept": "text/html"}) as client:
+        token = get_csrf((await client.get("/signin")).text)
+        answer = await client.post("/signin", data={"csrf": token, "username": hostile, "password": "x"})
+        assert answer.status_code == 401
+    assert (drover.store.rows[-1].action, drover.store.rows[-1].who) == ("sign_in", "wallet\\x00\\x1b[2J")

@@ -191,6 +191,68 @@ class TestRealOnly:
         await two.aclose()
 
 
+class Freezer:
+    """A wire to Postgres that can be frozen: bytes are taken and not passed on, as by a hung server."""
+
+    def __init__(self, port):
+        self.target, self.flowing = port, asyncio.Event()
+        self.flowing.set()
+
+    async def __aenter__(self):
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_):
+        self.flowing.set()
+        self.server.close()
+
+    async def _serve(self, reader, writer):
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+
+    async def _pump(self, reader, writer):
+        try:
+            while data := await reader.read(65536):
+                await self.flowing.wait()
+                writer.write(data)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+
+@pytest.mark.engines
+async def test_a_frozen_postgres_is_given_up_soon_and_found_again(logins):
+    login = logins.database("api")
+    clock = asyncio.get_running_loop().time
+    async with Freezer(login.port) as wire:
+        store = Store(DatabaseLogin("127.0.0.1", wire.port, login.database, login.username, login.password))
+        await store.open()
+        await store.ping()
+        async with store.lock(ID):
+            wire.flowing.clear()
+            began = clock()
+            with pytest.raises(StoreUnavailableError):
+                await store.set_desired(ID, "stopped")
+            with pytest.raises(StoreUnavailableError):
+                async with store.lock(BotId("wallet-2", "inj-usdt", BotType.SPOT)):
+                    raise AssertionError("a frozen server gave a lock")
+            assert clock() - began < 7
+            began = clock()
+        assert clock() - began < 4  # leaving the lock waits no longer either
+        wire.flowing.set()
+        for _ in range(60):
+            try:
+                async with store.lock(ID):  # the abandoned lock is gone with its connection
+                    break
+            except (StoreUnavailableError, BotBusyError):
+                await asyncio.sleep(0.25)
+        else:
+            raise AssertionError("the store does not come back")
+        await store.aclose()
+
+
 @pytest.mark.engines
 async def test_a_wrong_owner_is_told_at_once(logins):
     owner = logins.database("owner")

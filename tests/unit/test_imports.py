@@ -9,7 +9,7 @@ import pytest
 
 API = Path(__file__).resolve().parents[2] / "api"
 LAYERS = [
-    {"errors"},
+    {"errors", "patience"},
     {"errors_bot", "errors_choice"},
     {"models"},
     {"render", "status", "phases", "credentials", "markets"},
