@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bots.config_reader import ConfigError, Reader
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
 __all__ = [
     "ConfigError",
@@ -29,10 +29,6 @@ _MARKET_ID = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
 _NETWORKS = ("paper", "testnet", "mainnet")
 _TYPES = ("spot", "derivative")
 _STRATEGIES = ("market_making",)
-
-
-class ConfigError(Exception):
-    """A configuration file is wrong; the message names the file and the place in it."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ class TraderConfig:
     risk: RiskLimits
 
 
-_RANGES: dict[str, tuple[str, str]] = {
+_RANGES = {
     "levels": ("1", "10"),
     "half_spread_bps": ("0.1", "1000"),
     "level_step_bps": ("0", "1000"),
@@ -109,13 +105,13 @@ def load_markets(env: Mapping[str, str]) -> dict[str, MarketEntry]:
     Raises:
         ConfigError: with file and place.
     """
-    reader = _Reader(Path(env.get("MARKETS_CONFIG") or _FOLDER / "markets_config.json"))
+    reader = Reader(Path(env.get("MARKETS_CONFIG") or _FOLDER / "markets_config.json"))
     top = reader.table(reader.document, "$", {"markets"})
     markets = reader.table(top["markets"], "markets", None)
     return {name: _market(reader, name, entry) for name, entry in markets.items()}
 
 
-def _market(reader: _Reader, name: str, value: Any) -> MarketEntry:
+def _market(reader: Reader, name: str, value: Any) -> MarketEntry:
     place = f"markets.{name}"
     if not _SLUG.fullmatch(name):
         raise reader.error(place, "is no market name; use small letters, digits and dashes")
@@ -141,7 +137,7 @@ def load_trader(env: Mapping[str, str], bot_id: str, bot_type: str) -> TraderCon
     Raises:
         ConfigError: with file and place.
     """
-    reader = _Reader(Path(env.get("TRADER_CONFIG") or _FOLDER / "trader_config.json"))
+    reader = Reader(Path(env.get("TRADER_CONFIG") or _FOLDER / "trader_config.json"))
     markets = load_markets(env)
     top = reader.table(reader.document, "$", {"defaults", "bots"})
     defaults = reader.table(top["defaults"], "defaults", set(_TYPES))
@@ -156,7 +152,7 @@ def load_trader(env: Mapping[str, str], bot_id: str, bot_type: str) -> TraderCon
 
 
 def _merged(
-    reader: _Reader, name: str, value: Any, defaults: dict[str, Any], markets: dict[str, MarketEntry]
+    reader: Reader, name: str, value: Any, defaults: dict[str, Any], markets: dict[str, MarketEntry]
 ) -> dict[str, Any]:
     place = f"bots.{name}"
     wallet, _, rest = name.partition(".")
@@ -177,65 +173,12 @@ def _merged(
     return {**base, **own, **nested}
 
 
-def _trader(reader: _Reader, value: Any, place: str) -> TraderConfig:
+def _trader(reader: Reader, value: Any, place: str) -> TraderConfig:
     entry = reader.table(value, place, {"strategy", "parameters", "risk"})
     if entry["strategy"] not in _STRATEGIES:
         raise reader.error(f"{place}.strategy", f"must be one of {', '.join(_STRATEGIES)}")
     return TraderConfig(
         entry["strategy"],
-        reader.numbers(MarketMakingParameters, entry["parameters"], f"{place}.parameters"),
-        reader.numbers(RiskLimits, entry["risk"], f"{place}.risk"),
+        reader.numbers(MarketMakingParameters, entry["parameters"], f"{place}.parameters", _RANGES),
+        reader.numbers(RiskLimits, entry["risk"], f"{place}.risk", _RANGES),
     )
-
-
-class _Reader:
-    """One JSON file, and errors that say where in it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            text = path.read_text(encoding="utf-8")
-            self.document = json.loads(text, parse_float=Decimal, object_pairs_hook=self._no_duplicates)
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
-        except ValueError as error:
-            raise ConfigError(f"{path}: is no JSON ({error}).") from error
-
-    def _no_duplicates(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        repeated = {name for name in names if names.count(name) > 1}
-        if repeated:
-            raise self.error(min(repeated), "stands there twice")
-        return dict(pairs)
-
-    def error(self, place: str, problem: str) -> ConfigError:
-        return ConfigError(f"{self._path}: {place} {problem}.")
-
-    def table(self, value: Any, place: str, keys: set[str] | None) -> dict[str, Any]:
-        """Return an object that has exactly `keys` (any, when None)."""
-        if not isinstance(value, dict):
-            raise self.error(place, "must be an object {…}")
-        if keys is None:
-            return value
-        for unknown in sorted(set(value) - keys):
-            raise self.error(f"{place}.{unknown}", f"is unknown; known are {', '.join(sorted(keys))}")
-        for missing in sorted(keys - set(value)):
-            raise self.error(f"{place}.{missing}", "is missing")
-        return value
-
-    def numbers(self, kind: Any, value: Any, place: str) -> Any:
-        """Read a dataclass of numbers, each within its range."""
-        fields = {field.name: field.type for field in dataclasses.fields(kind)}
-        entry = self.table(value, place, set(fields))
-        return kind(
-            **{name: self._number(entry[name], name, f"{place}.{name}", fields[name]) for name in fields}
-        )
-
-    def _number(self, value: Any, name: str, place: str, kind: Any) -> Decimal | int:
-        low, high = _RANGES[name]
-        whole = kind == "int"
-        if isinstance(value, bool) or not isinstance(value, int if whole else int | Decimal):
-            raise self.error(place, "must be a whole number" if whole else "must be a number")
-        if not Decimal(low) <= value <= Decimal(high):
-            raise self.error(place, f"is {value}, outside of {low} to {high}")
-        return value if whole else Decimal(value)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bots import addresses
@@ -13,8 +11,8 @@ from bots.paper import settlement
 from bots.paper.errors import VenueError
 from bots.paper.ledger import Ledger
 from bots.paper.matching import auction, buy_rank, sell_rank, sweep
+from bots.paper.order_rules import BUY_TYPES, check, own_subaccount
 from bots.paper.orders import Book, Order
-from bots.paper.positions import Position
 from bots.paper.units import ZERO
 
 if TYPE_CHECKING:
@@ -22,30 +20,13 @@ if TYPE_CHECKING:
 
     from bots.paper.events import BlockEvents
     from bots.paper.markets import Market
+    from bots.paper.order_rules import NewOrder
+    from bots.paper.positions import Position
     from bots.paper.settlement import Trade
 
-__all__ = ["BUY_TYPES", "POST_ONLY_TYPES", "Exchange", "NewOrder"]
+__all__ = ["Exchange"]
 
-BUY_TYPES = frozenset({1, 7})
-POST_ONLY_TYPES = frozenset({7, 8})
-_SUPPORTED_TYPES = frozenset({1, 2, 7, 8})
-_SUBACCOUNT = re.compile(r"0x[0-9a-f]{64}")
 _KEPT_TRADES = 5000
-
-
-@dataclass(frozen=True)
-class NewOrder:
-    """An order as its sender wrote it; amounts are human units."""
-
-    market_id: str
-    subaccount: str
-    price: Decimal
-    quantity: Decimal
-    order_type: int
-    cid: str = ""
-    fee_recipient: str = ""
-    margin: Decimal = ZERO
-    expiration_block: int = 0
 
 
 class Exchange:
@@ -87,7 +68,7 @@ class Exchange:
         """
         market = self.market(new.market_id, derivative=derivative)
         subaccount = own_subaccount(new.subaccount, sender)
-        self._check(new, market, subaccount, at_market=at_market)
+        check(self, new, market, subaccount, at_market=at_market)
         order = self._order(new, market, subaccount, signer)
         self.ledger.hold(subaccount, order.held_denom, order.held)
         self.nonce += 1
@@ -106,76 +87,6 @@ class Exchange:
             key = (order.subaccount, order.cid)
             self.by_cid[key] = order
             self.ledger.undo.append(lambda: self.by_cid.__delitem__(key))
-
-    def _check(self, new: NewOrder, market: Market, subaccount: str, *, at_market: bool) -> None:
-        if new.order_type not in _SUPPORTED_TYPES:
-            raise VenueError(
-                36, "only BUY, SELL, BUY_PO and SELL_PO are supported here: order type not supported"
-            )
-        if new.price <= 0 or new.price % market.price_tick:
-            raise VenueError(
-                16,
-                f"price {new.price} must be a multiple of the minimum price tick size "
-                f"{market.price_tick}: invalid price",
-            )
-        if new.quantity <= 0 or new.quantity % market.quantity_tick:
-            raise VenueError(
-                17,
-                f"quantity {new.quantity} must be a multiple of the minimum quantity tick size "
-                f"{market.quantity_tick}: invalid quantity",
-            )
-        if new.price * new.quantity < market.min_notional:
-            raise VenueError(
-                100,
-                f"order notional ({new.price * new.quantity}) is less than the minimum notional "
-                f"for the market ({market.min_notional}): invalid notional",
-            )
-        if new.cid and (subaccount, new.cid) in self.by_cid:
-            raise VenueError(97, f"client order id already exists: {new.cid}")
-        self._check_book(new, market, subaccount, at_market=at_market)
-        if market.derivative:
-            self._check_margin(new, market, subaccount)
-
-    def _check_book(self, new: NewOrder, market: Market, subaccount: str, *, at_market: bool) -> None:
-        book, buy = self.books[market.id], new.order_type in BUY_TYPES
-        touch = book.best(buy=not buy)
-        crosses = touch is not None and (new.price >= touch if buy else new.price <= touch)
-        if new.order_type in POST_ONLY_TYPES and (crosses or at_market):
-            raise VenueError(
-                59, f"post-only order exceeds the top of the book {touch}: exceeds top of book price"
-            )
-        if 0 < new.expiration_block <= self.height:
-            raise VenueError(
-                112, f"expiration block {new.expiration_block} is in the past: invalid expiration block"
-            )
-        if sum(1 for o in book.of(subaccount) if o.buy == buy) >= market.max_orders_per_side:
-            raise VenueError(37, "too many orders per side for subaccount: exceeded order side count")
-
-    def _check_margin(self, new: NewOrder, market: Market, subaccount: str) -> None:
-        if new.margin < 0:
-            raise VenueError(26, "margin must not be negative: insufficient order margin")
-        if new.margin and new.margin < new.price * new.quantity * market.initial_margin:
-            raise VenueError(
-                26,
-                f"InsufficientOrderMargin: {new.margin} is less than the initial margin of "
-                f"{new.price * new.quantity * market.initial_margin}: insufficient order margin",
-            )
-        if not new.margin:
-            self._check_reduce_only(new, market, subaccount)
-
-    def _check_reduce_only(self, new: NewOrder, market: Market, subaccount: str) -> None:
-        buy = new.order_type in BUY_TYPES
-        position = self.positions.get((subaccount, market.id), Position())
-        promised = sum(
-            (o.fillable for o in self.books[market.id].of(subaccount) if o.buy == buy and not o.margin), ZERO
-        )
-        closable = -position.quantity if buy else position.quantity
-        if new.quantity + promised > closable:
-            raise VenueError(
-                33,
-                f"reduce-only quantity exceeds the position of {position.quantity}: "
-                "invalid quantity for reduce-only order",
-            )
 
     def _order(self, new: NewOrder, market: Market, subaccount: str, signer: str) -> Order:
         buy = new.order_type in BUY_TYPES
@@ -291,15 +202,3 @@ class Exchange:
             if not order.resting:
                 book.rest(order)
                 self.events.order(market, order, "Booked")
-
-
-def own_subaccount(subaccount: str, sender: str) -> str:
-    """Return the full id of a subaccount of `sender`.
-
-    Raises:
-        VenueError: exchange code 10, not an id, or somebody else's.
-    """
-    text = subaccount.lower()
-    if not _SUBACCOUNT.fullmatch(text) or text[2:42] != addresses.to_bytes(sender).hex():
-        raise VenueError(10, f"subaccount {subaccount[:70]!r} is not one of {sender}: invalid subaccount id")
-    return text

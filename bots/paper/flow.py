@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bots import addresses
 from bots.paper.errors import VenueError
-from bots.paper.exchange import NewOrder
+from bots.paper.order_rules import NewOrder
 from bots.paper.units import ZERO
 
 if TYPE_CHECKING:

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from bots import addresses
 from bots.paper.errors import VenueError
-from bots.paper.exchange import Exchange, NewOrder, own_subaccount
 from bots.paper.markets import TOKENS
+from bots.paper.order_rules import NewOrder, own_subaccount
 from bots.paper.proto import bank_tx, exchange_tx
 from bots.paper.units import from_wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from bots.paper.exchange import Exchange
 
 __all__ = ["run"]
 
