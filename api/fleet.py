@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from api.bot_locks import BotLocks
 from api.errors import DroverError, StoreUnavailableError
 from api.errors_bot import (
     BotAlreadyRunningError,
-    BotBusyError,
     BotNotFoundError,
     BotNotRunningError,
     BotStillRunningError,
@@ -22,8 +22,6 @@ from api.roster import job_network, stopped
 from api.store import RenderedVersion
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from api.audit import Actor, Audit
     from api.choice import Catalog
     from api.models import Bot, BotId, BotSpec
@@ -65,7 +63,7 @@ class Fleet:
     job: JobSettings
 
     def __post_init__(self) -> None:
-        self._busy: set[BotId] = set()
+        self._locks = BotLocks(self.store)
 
     async def create(  # noqa: PLR0913 - the request's fields, by name
         self,
@@ -102,7 +100,7 @@ class Fleet:
             return await self._start(actor, spec)
 
     async def _start(self, actor: Actor, spec: BotSpec) -> Bot:
-        async with self._one_at_a_time(spec.id), self.store.lock(spec.id):
+        async with self._locks.hold(spec.id):
             await self._must_be_free(spec.id)
             hcl = render_bot(spec, self.job)
             job = await self.nomad.parse(hcl)
@@ -158,8 +156,7 @@ class Fleet:
         """
         async with (
             self.audit.action(actor, "stop", bot_id),
-            self._one_at_a_time(bot_id),
-            self._lock_if_possible(bot_id) as reachable,
+            self._locks.hold_if_possible(bot_id) as reachable,
         ):
             job = await self.nomad.read_job(bot_id)
             if job is None and self.roster.definition(bot_id) is None:
@@ -181,8 +178,7 @@ class Fleet:
         """
         async with (
             self.audit.action(actor, "restart", bot_id),
-            self._one_at_a_time(bot_id),
-            self.store.lock(bot_id),
+            self._locks.hold(bot_id),
         ):
             job = await self.nomad.read_job(bot_id)
             if job is None and self.roster.definition(bot_id) is None:
@@ -203,8 +199,7 @@ class Fleet:
         """
         async with (
             self.audit.action(actor, "delete", bot_id),
-            self._one_at_a_time(bot_id),
-            self.store.lock(bot_id),
+            self._locks.hold(bot_id),
         ):
             await self.roster.refresh()
             if not stopped(await self.nomad.read_job(bot_id)):
@@ -241,29 +236,3 @@ class Fleet:
             with suppress(StoreUnavailableError):
                 await self.roster.refresh()
         await self.roster.announce()
-
-    @asynccontextmanager
-    async def _one_at_a_time(self, bot_id: BotId) -> AsyncIterator[None]:
-        """Hold the bot within this process: the lock in Postgres may be away when Stop comes."""
-        if bot_id in self._busy:
-            raise BotBusyError(bot_id)
-        self._busy.add(bot_id)
-        try:
-            yield
-        finally:
-            self._busy.discard(bot_id)
-
-    @asynccontextmanager
-    async def _lock_if_possible(self, bot_id: BotId) -> AsyncIterator[bool]:
-        """Hold the lock in Postgres; yield False and go on without it when Postgres is away."""
-        lock = self.store.lock(bot_id)
-        try:
-            await lock.__aenter__()
-        except StoreUnavailableError:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            with suppress(StoreUnavailableError):
-                await lock.__aexit__(None, None, None)

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from api import health, pages, rest
+from api import health, pages, rest, sign_in_pages
 from api.audit import Audit
 from api.choice import Catalog
 from api.credentials import Credentials
@@ -81,6 +81,7 @@ def create_app(
     )
     app.include_router(rest.router)
     app.include_router(health.router)
+    app.include_router(sign_in_pages.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=PAGES / "static"), name="static")
     _handle_errors(app)
@@ -145,5 +146,5 @@ def _tell(request: Request, error: DroverError, headers: dict[str, str] | None =
     if isinstance(error, NotSignedInError) and request.method == "GET":
         return RedirectResponse("/signin", 303)
     if isinstance(error, NotSignedInError):
-        return pages.sign_in_page(request, request.app.state.services, error)
+        return sign_in_pages.sign_in_page(request, request.app.state.services, error)
     return pages.error_page(request, error)

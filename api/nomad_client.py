@@ -1,4 +1,4 @@
-"""The only module that talks to Nomad: python-nomad for plain calls, httpx for lists, events and logs.
+"""The one way to Nomad: python-nomad here for plain calls, `nomad_http` for lists, events and logs.
 
 Every call is bound to the namespace `bots`. Ids are `BotId`s or checked UUIDs, so no path can be reached
 but those written here. The task's workload identity is read anew for each call: Nomad renews it.
@@ -10,22 +10,22 @@ import asyncio
 import json
 import re
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import httpx
 import nomad
 import requests
 import requests_unixsocket
 from nomad.api.exceptions import BaseNomadException, URLNotFoundNomadException
 
 from api.credentials import Secret
-from api.errors import NomadRefusedError, NomadUnavailableError
+from api.errors import NomadRefusedError
+from api.nomad_http import NAMESPACE, TIMEOUT, NomadHttp, refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from api.credentials import Credentials
@@ -33,13 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMESPACE", "NomadClient", "Snapshot"]
 
-NAMESPACE = "bots"
 LOGIN_METHOD = "drover-workloads"
-_TIMEOUT = 10
-_HEARTBEATS_MISSED = 45
-"""Seconds of silence after which an event stream is dead: Nomad sends `{}` every 10 to 30 s."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-_TOPICS = ["Job", "Allocation", "Evaluation"]
 _LOGIN_LASTS = 10 * 60
 """Seconds for which an exchanged token is used; Nomad's lasts 15 minutes."""
 
@@ -68,11 +63,7 @@ class NomadClient:
         self._address = f"http+unix://{quote(socket, safe='')}" if socket else address
         self._session = requests_unixsocket.Session() if socket else requests.Session()
         self._session.trust_env = False
-        self._http = httpx.AsyncClient(
-            base_url="http://nomad" if socket else address,
-            transport=httpx.AsyncHTTPTransport(uds=socket, verify=self._verify),
-            timeout=httpx.Timeout(_TIMEOUT),
-        )
+        self._http = NomadHttp(address, socket, credentials, verify=self._verify)
         self._login: tuple[float, Secret] | None = None
 
     async def aclose(self) -> None:
@@ -139,7 +130,7 @@ class NomadClient:
         if self._login and self._login[0] > time.monotonic():
             return self._login[1]
         body = {"AuthMethodName": LOGIN_METHOD, "LoginToken": identity.reveal()}
-        answer = await self._send(
+        answer = await self._http.send(
             "POST", "/v1/acl/login", "exchange the login identity", content=json.dumps(body)
         )
         token = Secret(answer.json()["SecretID"])
@@ -155,7 +146,7 @@ class NomadClient:
             address=self._address,
             namespace=NAMESPACE,
             token=secret.reveal(),
-            timeout=_TIMEOUT,
+            timeout=TIMEOUT,
             verify=self._verify,
             session=self._session,
         )
@@ -163,75 +154,40 @@ class NomadClient:
             return await asyncio.to_thread(call, client)
         except URLNotFoundNomadException as error:
             if missing is ...:
-                raise _refusal(what, error.nomad_resp) from None
+                raise refusal(what, error.nomad_resp) from None
             return missing
         except BaseNomadException as error:
-            raise _refusal(what, error.nomad_resp) from None
+            raise refusal(what, error.nomad_resp) from None
 
     # -- what python-nomad lacks
 
     async def snapshot(self) -> Snapshot:
         """List jobs, allocations and evaluations of the namespace."""
         lists = await asyncio.gather(
-            self._list("/v1/jobs", meta="true"),
-            self._list("/v1/allocations", task_states="true"),
-            self._list("/v1/evaluations"),
+            self._http.listing("/v1/jobs", meta="true"),
+            self._http.listing("/v1/allocations", task_states="true"),
+            self._http.listing("/v1/evaluations"),
         )
         return Snapshot(lists[0][0], lists[1][0], lists[2][0], min(index for _, index in lists))
 
-    @asynccontextmanager
-    async def events(self, index: int) -> AsyncIterator[AsyncIterator[list[dict[str, Any]]]]:
-        """Subscribe to the namespace's events from `index` on; each item is one batch, `[]` a heartbeat.
-
-        Nomad 1.11.2 answers `HTTP/0.0 200`, which httpx reads. The first `{}` comes at once and proves the
-        subscription; an empty 200, or silence, means that Nomad refused it.
-        """
-        query: dict[str, str | int | list[str]] = {"namespace": NAMESPACE, "index": index, "topic": _TOPICS}
-        timeout = httpx.Timeout(_TIMEOUT, read=_HEARTBEATS_MISSED)
-        request = self._http.stream(
-            "GET", "/v1/event/stream", params=query, headers=self._headers(), timeout=timeout
-        )
-        try:
-            async with AsyncExitStack() as stack:
-                async with asyncio.timeout(_TIMEOUT):
-                    response = await stack.enter_async_context(request)
-                    if not response.is_success:
-                        raise _refusal("stream events", response)
-                    lines = response.aiter_lines()
-                    first = await anext(lines, None)
-                if first is None:
-                    raise NomadRefusedError("stream events", "an empty answer", response.status_code)
-                yield _batches(first, lines)
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise NomadUnavailableError from error
+    def events(self, index: int) -> AbstractAsyncContextManager[AsyncIterator[list[dict[str, Any]]]]:
+        """Subscribe to the namespace's events from `index` on; each item is one batch, `[]` a heartbeat."""
+        return self._http.events(index)
 
     async def log_tail(self, allocation: str, stream: str, size: int) -> str | None:
         """Return the last `size` bytes of `stdout` or `stderr`; None when there is no such log."""
-        query = {"task": "bot", "type": stream, "plain": "true", "origin": "end", "offset": size}
+        tail = {"type": stream, "plain": "true", "origin": "end", "offset": size}
+        query = {"namespace": NAMESPACE, "task": "bot", **tail}
         path = f"/v1/client/fs/logs/{_uuid(allocation)}"
         try:
-            answer = await self._send("GET", path, "read the log", params={"namespace": NAMESPACE, **query})
+            answer = await self._http.send(
+                "GET", path, "read the log", params={"namespace": NAMESPACE, **query}
+            )
         except NomadRefusedError as error:
             if error.http_status in {400, 404, 500}:  # a collected allocation, or nothing written yet
                 return None
             raise
         return answer.content.decode("utf-8", "replace")
-
-    async def _list(self, path: str, **query: str) -> tuple[list[dict[str, Any]], int]:
-        answer = await self._send("GET", path, f"list {path}", params={"namespace": NAMESPACE, **query})
-        return answer.json() or [], int(answer.headers["X-Nomad-Index"])
-
-    async def _send(self, method: str, path: str, what: str, **options: Any) -> httpx.Response:
-        try:
-            response = await self._http.request(method, path, headers=self._headers(), **options)
-        except httpx.HTTPError as error:
-            raise NomadUnavailableError from error
-        if not response.is_success:
-            raise _refusal(what, response)
-        return response
-
-    def _headers(self) -> dict[str, str]:
-        return {"X-Nomad-Token": self._credentials.nomad_token().reveal()}
 
 
 def _path(bot: BotId) -> str:
@@ -242,20 +198,3 @@ def _uuid(text: str) -> str:
     if not _UUID.fullmatch(text):
         raise NomadRefusedError("find the allocation", "not an allocation id", 404)
     return text
-
-
-def _refusal(what: str, answer: Any) -> NomadRefusedError | NomadUnavailableError:
-    """Turn an answer of httpx or requests, or the lack of one, into the error to raise."""
-    status = getattr(answer, "status_code", None)
-    if status is None:
-        return NomadUnavailableError()
-    said = answer.text if isinstance(answer, requests.Response) else f"HTTP {status}"
-    if status == 429 or "No cluster leader" in said:  # noqa: PLR2004 - Too Many Requests
-        return NomadUnavailableError()
-    return NomadRefusedError(what, said.strip(), status)
-
-
-async def _batches(first: str, lines: AsyncIterator[str]) -> AsyncIterator[list[dict[str, Any]]]:
-    yield json.loads(first).get("Events") or []
-    async for line in lines:
-        yield json.loads(line).get("Events") or []

@@ -1,47 +1,27 @@
-"""The page: sign in, choose, start, stop, look. Works without JavaScript; the same words as the API's."""
+"""The page: choose, start, stop, look. Works without JavaScript; the same words as the API's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Form, Query, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from fastapi import APIRouter, Query, Request
+from starlette.responses import HTMLResponse, Response  # noqa: TC002 - FastAPI reads the annotations
 
-from api.access import COOKIE, actor_of
-from api.credentials import Secret
-from api.errors import CsrfError, DroverError, NotSignedInError, VaultUnavailableError
+from api.access import actor_of
+from api.errors import CsrfError, DroverError, VaultUnavailableError
 from api.models import BotId, BotType
-from api.services import Services, services
-from api.sign_in import SESSION_SECONDS, Session
-from api.store import AuditEntry
+from api.sign_in_pages import Given, Signed, Token, Word, redirect
 from api.templating import page
 
 if TYPE_CHECKING:
     from api.audit import Actor
+    from api.services import Services
+    from api.sign_in import Session
 
-__all__ = ["error_page", "router", "sign_in_page"]
+__all__ = ["error_page", "router"]
 
 router = APIRouter(include_in_schema=False)
-Given = Annotated[Services, Depends(services)]
-Token = Annotated[str, Form(max_length=200)]
-Word = Annotated[str, Form(max_length=80)]
-
-
-def _session(request: Request, given: Given) -> Session:
-    """Return the session of a signed-in user.
-
-    Raises:
-        NotSignedInError: there is none; the page then asks to sign in.
-    """
-    session = given.sessions.read(request.cookies.get(COOKIE))
-    if session is None or session.user is None:
-        raise NotSignedInError
-    return session
-
-
-Signed = Annotated[Session, Depends(_session)]
 
 
 def _actor(request: Request, given: Services, session: Session, token: str) -> Actor:
@@ -126,7 +106,7 @@ async def start_new(  # noqa: PLR0913, PLR0917 - FastAPI passes the form's field
         )
     except DroverError as error:
         return await _fleet_page(request, given, session, _Said(chosen, error))
-    return _to(f"/#{bot.id}")
+    return redirect(f"/#{bot.id}")
 
 
 @router.post("/bots/{bot_id}/{verb}")
@@ -153,7 +133,7 @@ async def act(  # noqa: PLR0913, PLR0917 - FastAPI passes the form's fields by n
                 await given.fleet.delete(actor, bot)
     except DroverError as error:
         return await _fleet_page(request, given, session, _Said(error=error, bot=bot_id))
-    return _to("/" if verb == "delete" else f"/#{bot}")
+    return redirect("/" if verb == "delete" else f"/#{bot}")
 
 
 @router.get("/bots/{bot_id}/logs")
@@ -186,76 +166,6 @@ async def logs(  # noqa: PLR0913, PLR0917 - FastAPI passes the query by name
     )
 
 
-@router.get("/signin")
-async def sign_in_form(request: Request, given: Given) -> Response:
-    return sign_in_page(request, given)
-
-
-def sign_in_page(
-    request: Request, given: Services, error: DroverError | None = None, username: str = ""
-) -> Response:
-    """Show the form, with a session of its own: its CSRF token keeps others from signing a browser in."""
-    session, cookie = given.sessions.read(request.cookies.get(COOKIE)), ""
-    if session is None:
-        session, cookie = given.sessions.issue(None)
-    response = page(
-        request,
-        "signin.html",
-        error.status if error else 200,
-        csrf=given.sessions.csrf(session),
-        error=error,
-        username=username,
-    )
-    return _with_cookie(request, response, cookie) if cookie else response
-
-
-@router.post("/signin")
-async def sign_in(
-    request: Request,
-    given: Given,
-    csrf: Token = "",
-    username: Word = "",
-    password: Annotated[str, Form(max_length=1000)] = "",
-) -> Response:
-    session = given.sessions.read(request.cookies.get(COOKIE))
-    address = request.client.host if request.client else "unknown"
-    try:
-        if session is None or not given.sessions.csrf_matches(session, csrf):
-            raise CsrfError
-        user = await given.passwords.check(username, Secret(password))
-    except DroverError as error:
-        await given.fleet.audit.write(AuditEntry(username, address, "sign_in", None, {}, error.code))
-        return sign_in_page(request, given, error, username)
-    await given.fleet.audit.write(AuditEntry(user, address, "sign_in", None, {}, "ok"))
-    _, cookie = given.sessions.issue(user)
-    return _with_cookie(request, _to("/"), cookie)
-
-
-@router.post("/signout")
-async def sign_out(given: Given, session: Signed, csrf: Token = "") -> Response:
-    if not given.sessions.csrf_matches(session, csrf):
-        raise CsrfError
-    response = _to("/signin")
-    response.delete_cookie(COOKIE)
-    return response
-
-
 def error_page(request: Request, error: DroverError) -> HTMLResponse:
     """Show an error that has no form or card to stand beside."""
     return page(request, "error.html", error.status, error=error)
-
-
-def _to(path: str) -> RedirectResponse:
-    return RedirectResponse(quote(path, safe="/#"), 303)
-
-
-def _with_cookie(request: Request, response: Response, cookie: str) -> Response:
-    response.set_cookie(
-        COOKIE,
-        cookie,
-        max_age=SESSION_SECONDS,
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
-    return response
