@@ -10,6 +10,7 @@ import asyncio
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -35,6 +36,7 @@ __all__ = ["NAMESPACE", "NomadClient", "Snapshot"]
 
 LOGIN_METHOD = "drover-workloads"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_THREADS = 8
 _LOGIN_LASTS = 10 * 60
 """Seconds for which an exchanged token is used; Nomad's lasts 15 minutes."""
 
@@ -65,11 +67,14 @@ class NomadClient:
         self._session.trust_env = False
         self._http = NomadHttp(address, socket, credentials, verify=self._verify)
         self._login: tuple[float, Secret] | None = None
+        # Threads of its own: a Vault that hangs must not keep a Stop waiting for one.
+        self._threads = ThreadPoolExecutor(_THREADS, "nomad")
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._http.aclose()
         self._session.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     # -- plain calls: python-nomad in a worker thread
 
@@ -111,6 +116,10 @@ class NomadClient:
         """Stop one allocation; Nomad places its replacement when the old process has gone."""
         await self._plain("stop an allocation", lambda api: api.allocation.stop_allocation(_uuid(allocation)))
 
+    async def evaluate(self, bot: BotId) -> None:
+        """Let the scheduler look at the job again; it places what is missing and touches nothing else."""
+        await self._plain("evaluate the job", lambda api: api.job.evaluate_job(_path(bot)))
+
     async def plan(self, bot: BotId, job: dict[str, Any]) -> dict[str, Any]:
         """Ask the scheduler what registering would do, with a diff. Nothing is submitted.
 
@@ -151,7 +160,7 @@ class NomadClient:
             session=self._session,
         )
         try:
-            return await asyncio.to_thread(call, client)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call, client)
         except URLNotFoundNomadException as error:
             if missing is ...:
                 raise refusal(what, error.nomad_resp) from None
@@ -160,6 +169,10 @@ class NomadClient:
             raise refusal(what, error.nomad_resp) from None
 
     # -- what python-nomad lacks
+
+    async def ping(self) -> None:
+        """Ask for a sign of life of the servers: an agent that lost them keeps its streams open."""
+        await self._http.listing("/v1/jobs", per_page="1")
 
     async def snapshot(self) -> Snapshot:
         """List jobs, allocations and evaluations of the namespace."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,11 @@ TIMEOUT = 10
 """Seconds for any answer but a stream's."""
 _HEARTBEATS_MISSED = 45
 """Seconds of silence after which an event stream is dead: Nomad sends `{}` every 10 to 30 s."""
+_AWAY = re.compile(
+    r"No cluster leader|No path to region|Server error authenticating request|rpc error|no servers",
+    re.IGNORECASE,
+)
+"""What an agent answers, by HTTP 500, while it reaches no server or the servers have no leader."""
 _TOPICS = ["Job", "Allocation", "Evaluation"]
 
 
@@ -93,8 +99,9 @@ def refusal(what: str, answer: Any) -> NomadRefusedError | NomadUnavailableError
     status = getattr(answer, "status_code", None)
     if status is None:
         return NomadUnavailableError()
-    said = f"HTTP {status}" if isinstance(answer, httpx.Response) else answer.text
-    if status == 429 or "No cluster leader" in said:  # noqa: PLR2004 - Too Many Requests
+    streamed = isinstance(answer, httpx.Response) and not answer.is_closed
+    said = f"HTTP {status}" if streamed else answer.text
+    if status == 429 or _AWAY.search(said):  # noqa: PLR2004 - Too Many Requests
         return NomadUnavailableError()
     return NomadRefusedError(what, said.strip(), status)
 

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from api.models import Phase
 
-__all__ = ["Verdict", "judge"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Verdict", "forsaken", "judge"]
 
 _ALIVE = {"pending", "running", "unknown"}
+_UNDECIDED = {"pending", "blocked"}
 _SETTLED = timedelta(seconds=10)
 """A restarted bot that lives this long counts as running again: a crash loop does not flicker."""
 _TELLING = {
@@ -54,6 +58,19 @@ def judge(
         return _between(newest, evaluations)
     restarts = sum(_task(item).get("Restarts") or 0 for item in allocations if _same_version(item, newest))
     return _alive(newest, restarts, evaluations, now)
+
+
+def forsaken(
+    job: dict[str, Any], allocations: Iterable[dict[str, Any]], evaluations: Iterable[dict[str, Any]]
+) -> bool:
+    """Tell whether a job's process ended because its node asked, not a person, and nothing replaces it."""
+    newest = max(allocations, key=lambda item: item.get("CreateIndex", 0), default=None)
+    return (
+        not job.get("Stop")
+        and newest is not None
+        and (newest.get("DesiredStatus"), newest.get("ClientStatus")) == ("run", "complete")
+        and not any(item.get("Status") in _UNDECIDED for item in evaluations)
+    )
 
 
 def _ended(allocations: list[dict[str, Any]], newest: dict[str, Any] | None) -> Verdict:
@@ -120,7 +137,11 @@ def _alive(  # noqa: PLR0911 - one return per state, in the order they are told 
         if looping:
             return verdict(Phase.CRASHED, _counted(trouble, restarts))
         return verdict(Phase.RUNNING, _counted(trouble, restarts) if restarts else "")
-    if status in {"failed", "complete"}:
+    if status == "complete":
+        return verdict(
+            Phase.PENDING, "it ended while its node had lost Nomad; it is placed again within a minute"
+        )
+    if status == "failed":
         later = any(item.get("WaitUntil") and item.get("Status") == "pending" for item in evaluations)
         again = "; Nomad tries again soon" if later else ""
         return verdict(_bad_phase(task), _counted(trouble or "it ended", restarts) + again)

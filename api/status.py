@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from api.phases import Verdict, judge
+from api.phases import Verdict, forsaken, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +50,16 @@ class StatusBoard:
             list(self._evaluations.get(job_id, {}).values()),
             now or datetime.now(UTC),
         )
+
+    def forsaken(self) -> list[str]:
+        """Return the jobs that should run, whose process ended, and that no evaluation will place again."""
+        return [
+            name
+            for name, job in self._jobs.items()
+            if forsaken(
+                job, self._allocations.get(name, {}).values(), self._evaluations.get(name, {}).values()
+            )
+        ]
 
     def load(
         self,

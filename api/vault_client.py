@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import hvac
@@ -25,7 +26,10 @@ __all__ = ["USERNAME", "VaultClient"]
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 """A page user's name: what may stand in a Vault path."""
 _USERS, _WALLETS = "users", "wallets"
-_TIMEOUT = 10
+_TIMEOUT = 5
+_PATIENCE = 6.0
+"""Seconds for one call, the wait for a thread included."""
+_THREADS = 8
 
 
 class VaultClient:
@@ -37,10 +41,13 @@ class VaultClient:
         self._verify: str | bool = str(ca) if ca else True
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy from the environment must not see tokens
+        # Threads of its own: while Vault hangs, everything else must go on.
+        self._threads = ThreadPoolExecutor(_THREADS, "vault")
 
     async def aclose(self) -> None:
         """Close all connections."""
         self._session.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def ping(self) -> None:
         """List the wallets: that needs Vault up and unsealed, and a good token."""
@@ -103,13 +110,14 @@ class VaultClient:
             allow_redirects=False,
         )
         try:
-            return await asyncio.to_thread(call, client)
+            work = asyncio.get_running_loop().run_in_executor(self._threads, call, client)
+            return await asyncio.wait_for(work, _PATIENCE)
         except (Forbidden, InvalidRequest):
             # no cause: hvac's message and the request behind it may hold the password
             if token is None:
                 raise VaultUnavailableError("refuses the control plane's token") from None
             raise _RefusedError from None
-        except (VaultError, requests.RequestException):
+        except (VaultError, requests.RequestException, TimeoutError):
             raise VaultUnavailableError from None
 
 

@@ -98,6 +98,16 @@ class FakeNomad(Faults):
         if not self.slow_stop:
             self._place(item["JobID"])
 
+    async def evaluate(self, bot):
+        self._may_fail("evaluate")
+        if str(bot) not in self.jobs:
+            raise NomadRefusedError("evaluate the job", "job not found", 404)
+        if not self.jobs[str(bot)]["Stop"] and not self._alive(str(bot)):
+            self._place(str(bot))
+
+    async def ping(self):
+        self._may_fail("ping")
+
     async def plan(self, bot, job):
         self._may_fail("plan")
         old = self.jobs.get(str(bot))

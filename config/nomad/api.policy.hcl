@@ -10,6 +10,7 @@ namespace "bots" {
     "plan-job",
     "register-job",
     "deregister-job",
+    "evaluate-job",
     "alloc-lifecycle",
   ]
 }

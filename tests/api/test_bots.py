@@ -350,3 +350,20 @@ async def test_a_fault_of_our_own_is_a_problem_document_too(drover):
         drover.nomad.fail["read_job"] = ZeroDivisionError("secret detail")
         body = assert_problem(await client.post("/api/v1/bots", json=BOT), 500, "internal_error")
     assert "secret" not in str(body)
+
+
+async def test_a_bot_that_ended_while_nomad_was_away_is_placed_again(drover, monkeypatch):
+    monkeypatch.setattr("api.watcher.RECONCILE_SECONDS", 0.05)
+    async with drover.running(), drover.signed_in() as client:
+        await client.post("/api/v1/bots", json=BOT)
+        first = (await until(client, URL, "running"))["allocation_id"]
+        drover.nomad.task_for_test(ID, ClientStatus="complete", State="dead")
+        for _ in range(200):
+            bot = (await client.get(URL)).json()
+            if bot["allocation_id"] != first:
+                break
+            await asyncio.sleep(0.01)
+        assert (bot["phase"], bot["allocation_id"] != first) == ("running", True)
+        await client.post(f"{URL}/stop")
+        await asyncio.sleep(0.2)
+        assert (await client.get(URL)).json()["phase"] == "stopped"

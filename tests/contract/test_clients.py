@@ -10,6 +10,7 @@ import asyncio
 import shutil
 from types import SimpleNamespace
 
+import httpx
 import pytest
 
 from api.credentials import Credentials, Secret
@@ -17,6 +18,7 @@ from api.errors import NomadRefusedError, NomadUnavailableError, VaultUnavailabl
 from api.errors_choice import UnknownWalletError
 from api.models import BotId, BotSpec, BotType, Network
 from api.nomad_client import NomadClient
+from api.nomad_http import refusal
 from api.render import JobSettings, render_bot
 from api.status import StatusBoard
 from api.vault_client import VaultClient
@@ -207,6 +209,17 @@ class TestNomad:
         assert len(alive(stubs)) == 1
         assert (await nomad.read_job(ID))["Stop"] is False
 
+    async def test_evaluating_a_bot_that_runs_touches_nothing(self, nomad):
+        with pytest.raises(NomadRefusedError):
+            await nomad.evaluate(BotId("nobody", "inj-usdt", BotType.SPOT))
+        _, first = await start(nomad)
+        await nomad.evaluate(ID)
+        await nomad.ping()
+        await asyncio.sleep(0.5)
+        assert [
+            item["ID"] for item in await nomad.allocations_of(ID) if item["ClientStatus"] == "running"
+        ] == [first]
+
     async def test_plan_tells_and_submits_nothing(self, nomad):
         job = await nomad.parse(HCL)
         assert (await nomad.plan(ID, job))["Diff"]["Type"] == "Added"
@@ -262,6 +275,30 @@ class TestNomad:
             assert board.connected
             await nomad.deregister(ID)
             await until(phase, lambda word: word == "stopped")
+        finally:
+            await watcher.aclose()
+
+    async def test_a_nomad_that_falls_silent_is_noticed_and_found_again(self, nomad, monkeypatch):
+        monkeypatch.setattr("api.watcher.PULSE_SECONDS", 0.1)
+        board = StatusBoard()
+        watcher = Watcher(nomad, board)
+        watcher.start()
+
+        async def connected():
+            return board.connected
+
+        async def dead():
+            raise NomadUnavailableError
+
+        try:
+            await until(connected, bool)
+            with monkeypatch.context() as patch:
+                patch.setattr(nomad, "ping", dead)
+                patch.setattr(nomad, "snapshot", dead)
+                await until(connected, lambda yes: not yes)  # the stream itself says nothing
+            await until(connected, bool)
+            await start(nomad)
+            assert board.verdict(str(ID))
         finally:
             await watcher.aclose()
 
@@ -366,6 +403,43 @@ class TestRealOnly:
                 assert [batch async for batch in batches]
         with pytest.raises(VaultUnavailableError, match="token"):
             await vault.wallets()
+
+
+async def test_a_vault_that_hangs_is_given_up_and_keeps_nobody_else_waiting(tmp_path):
+    """Sockets that accept and say nothing: more calls hang than there are threads; Nomad is asked still."""
+    for name in ("nomad_token", "vault_token"):
+        (tmp_path / name).write_text("x")
+    silent = await asyncio.start_server(lambda _reader, _writer: asyncio.sleep(60), "127.0.0.1", 0)
+    vault = VaultClient(f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}", Credentials(tmp_path))
+    nomad = NomadClient(f"http://127.0.0.1:{free_port()}", Credentials(tmp_path))
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    hanging = [asyncio.create_task(vault.ping()) for _ in range(40)]
+    await asyncio.sleep(0.2)
+    with pytest.raises(NomadUnavailableError):
+        await nomad.read_job(ID)
+    assert clock() - began < 2
+    given_up = await asyncio.gather(*hanging, return_exceptions=True)
+    assert {type(error) for error in given_up} == {VaultUnavailableError}
+    assert clock() - began < 8
+    await vault.aclose()
+    await nomad.aclose()
+    silent.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "expected"),
+    [
+        (500, "Server error authenticating request\n", NomadUnavailableError),  # its servers are down
+        (500, "No cluster leader", NomadUnavailableError),
+        (500, "rpc error: failed to get conn: connection refused", NomadUnavailableError),
+        (429, "", NomadUnavailableError),
+        (403, "Permission denied", NomadRefusedError),
+        (500, "Permission denied", NomadRefusedError),
+    ],
+)
+def test_an_agent_without_servers_is_away_and_does_not_refuse(status, said, expected):
+    assert isinstance(refusal("read a job", httpx.Response(status, text=said)), expected)
 
 
 async def test_nobody_answers(tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from api.models import Phase
-from api.phases import judge
+from api.phases import forsaken, judge
 from api.status import StatusBoard
 
 TROUBLE = json.loads(
@@ -87,6 +87,23 @@ def event(kind, message="", **details):
 EXIT = event("Terminated", "Exit Code: 1", exit_code="1", signal="0", oom_killed="false")
 MISSING = event("Template", "Missing: vault.read(wallets/data/w)")
 REFUSED = event("Killing", "Template failed: vault.read(wallets/data/w): permission denied")
+
+
+@pytest.mark.parametrize(
+    ("job", "allocations", "evaluations", "expected"),
+    [
+        (JOB, [allocation(client="complete")], [], True),
+        (JOB, [allocation(client="complete")], [{"Status": "complete"}], True),
+        (JOB, [allocation(client="complete")], [{"Status": "blocked"}], False),
+        (JOB, [allocation(client="complete"), allocation(2)], [], False),
+        (JOB, [allocation(client="complete", desired="stop")], [], False),
+        (JOB, [allocation(client="failed")], [], False),
+        (JOB, [], [], False),
+        (JOB | {"Stop": True}, [allocation(client="complete")], [], False),
+    ],
+)
+def test_a_job_whose_process_a_cut_off_node_ended_is_forsaken(job, allocations, evaluations, expected):
+    assert forsaken(job, allocations, evaluations) is expected
 
 
 @pytest.mark.parametrize(
