@@ -12,6 +12,8 @@ from api.audit import Actor
 from api.credentials import Secret
 from api.errors import CsrfError, NotSignedInError, WrongCredentialsError
 from api.services import services
+from api.sign_in import Session  # noqa: TC001 - FastAPI reads the annotations of a dependency
+from api.store import AuditEntry
 
 __all__ = ["COOKIE", "SignedIn", "actor_of", "came_from_elsewhere"]
 
@@ -26,16 +28,36 @@ async def _signed_in(request: Request) -> Actor:
         NotSignedInError, WrongCredentialsError, CsrfError, VaultUnavailableError
     """
     if basic := request.headers.get("authorization"):
-        username, password = _basic(basic)
-        return actor_of(request, await services(request).passwords.check(username, password))
-    sessions = services(request).sessions
-    session = sessions.read(request.cookies.get(COOKIE))
-    if session is None or session.user is None:
-        raise NotSignedInError
+        return await _by_password(request, basic)
+    sessions, session = services(request).sessions, await signed_in_session(request)
     token = request.headers.get("x-csrf-token", "")
     if request.method not in _SAFE and not sessions.csrf_matches(session, token):
         raise CsrfError
-    return actor_of(request, session.user)
+    return actor_of(request, str(session.user))
+
+
+async def signed_in_session(request: Request) -> Session:
+    """Return the session of a signed-in user.
+
+    Raises:
+        NotSignedInError: there is none, it was signed out, or its user was removed.
+    """
+    given = services(request)
+    session = given.sessions.read(request.cookies.get(COOKIE))
+    if session is None or session.user is None or not await given.passwords.still_a_user(session.user):
+        raise NotSignedInError
+    return session
+
+
+async def _by_password(request: Request, header: str) -> Actor:
+    username, password = _basic(header)
+    try:
+        return actor_of(request, await services(request).passwords.check(username, password))
+    except WrongCredentialsError as error:
+        address = actor_of(request, username).address
+        entry = AuditEntry(username, address, "sign_in", None, {}, error.code)
+        await services(request).fleet.audit.write(entry)
+        raise
 
 
 SignedIn = Annotated[Actor, Depends(_signed_in)]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from api.errors import WrongCredentialsError
+from api.errors import VaultUnavailableError, WrongCredentialsError
+from api.patience import within
 from api.vault_client import USERNAME
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ __all__ = ["SESSION_SECONDS", "PasswordCheck", "Session", "Sessions"]
 SESSION_SECONDS = 12 * 3600
 _CACHED_SECONDS = 60.0
 _CACHED_MOST = 256
+_ASKING_SECONDS = 1.0
+"""How long a page waits for Vault's word on its user: a Vault that is away must not keep Stop waiting."""
 
 
 class PasswordCheck:
@@ -32,6 +35,7 @@ class PasswordCheck:
         self._vault = vault
         self._salt = secrets.token_bytes(32)
         self._verified: dict[str, tuple[bytes, float]] = {}
+        self._known: dict[str, tuple[bool, float]] = {}
 
     async def check(self, username: str, password: Secret) -> str:
         """Return the user's name in Vault's spelling.
@@ -51,7 +55,25 @@ class PasswordCheck:
         if len(self._verified) >= _CACHED_MOST:
             self._verified.clear()
         self._verified[user] = (digest, time.monotonic() + _CACHED_SECONDS)
+        self._known.pop(user, None)
         return user
+
+    async def still_a_user(self, user: str) -> bool:
+        """Tell whether a signed-in user has not been removed since; asked of Vault once a minute.
+
+        While Vault cannot be asked a session stays good: who signed in must be able to stop bots.
+        """
+        known, until = self._known.get(user, (True, 0.0))
+        if until > time.monotonic():
+            return known
+        try:
+            known = await within(_ASKING_SECONDS, self._vault.has_user(user))
+        except (VaultUnavailableError, TimeoutError):
+            known = True
+        if len(self._known) >= _CACHED_MOST:
+            self._known.clear()
+        self._known[user] = (known, time.monotonic() + _CACHED_SECONDS)
+        return known
 
 
 @dataclass(frozen=True)
@@ -67,6 +89,8 @@ class Sessions:
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
+        self._ended: dict[str, float] = {}
+        """Nonces of sessions that were signed out, until their cookies are too old by themselves."""
 
     def issue(self, user: str | None) -> tuple[Session, str]:
         """Return a new session and its cookie's value."""
@@ -81,7 +105,13 @@ class Sessions:
             user, nonce = self._serializer().loads(cookie, max_age=SESSION_SECONDS)
         except (BadData, ValueError, TypeError):
             return None
-        return Session(user, nonce)
+        return None if nonce in self._ended else Session(user, nonce)
+
+    def end(self, session: Session) -> None:
+        """End a session for good: a copy of its cookie is worth nothing from now on."""
+        now = time.monotonic()
+        self._ended = {nonce: until for nonce, until in self._ended.items() if until > now}
+        self._ended[session.nonce] = now + SESSION_SECONDS
 
     def csrf(self, session: Session) -> str:
         """Return the token that each form of this session carries."""

@@ -8,9 +8,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from api.access import COOKIE
+from api.access import COOKIE, signed_in_session
 from api.credentials import Secret
-from api.errors import CsrfError, DroverError, NotSignedInError
+from api.errors import CsrfError, DroverError
 from api.services import Services, services
 from api.sign_in import SESSION_SECONDS, Session
 from api.store import AuditEntry
@@ -24,19 +24,7 @@ Token = Annotated[str, Form(max_length=200)]
 Word = Annotated[str, Form(max_length=80)]
 
 
-def _session(request: Request, given: Given) -> Session:
-    """Return the session of a signed-in user.
-
-    Raises:
-        NotSignedInError: there is none; the page then asks to sign in.
-    """
-    session = given.sessions.read(request.cookies.get(COOKIE))
-    if session is None or session.user is None:
-        raise NotSignedInError
-    return session
-
-
-Signed = Annotated[Session, Depends(_session)]
+Signed = Annotated[Session, Depends(signed_in_session)]
 
 
 @router.get("/signin")
@@ -88,6 +76,7 @@ async def sign_in(
 async def sign_out(given: Given, session: Signed, csrf: Token = "") -> Response:
     if not given.sessions.csrf_matches(session, csrf):
         raise CsrfError
+    given.sessions.end(session)
     response = redirect("/signin")
     response.delete_cookie(COOKIE)
     return response

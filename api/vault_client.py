@@ -89,6 +89,18 @@ class VaultClient:
         except _RefusedError:
             raise WrongCredentialsError from None
 
+    async def has_user(self, username: str) -> bool:
+        """Tell whether there is such a page user."""
+
+        def read(client: Any) -> bool:
+            try:
+                client.auth.userpass.read_user(username=username, mount_point=_USERS)
+            except InvalidPath:
+                return False
+            return True
+
+        return bool(USERNAME.fullmatch(username)) and bool(await self._call(read))
+
     async def _metadata(self, name: str) -> Wallet | None:
         def read(client: Any) -> Any:
             try:

@@ -247,6 +247,10 @@ class FakeVault(Faults):
             raise UnknownWalletError(name)
         return self.held[name]
 
+    async def has_user(self, username):
+        self._may_fail("has_user")
+        return username in self.users
+
     async def check_password(self, username, password):
         self._may_fail("check_password")
         self.asked_passwords += 1

@@ -10,6 +10,11 @@ path "hub/data/postgres/api" {
   capabilities = ["read"]
 }
 
+# Is a page user still there? A read shows no hash of the password, and nothing here may write.
+path "auth/users/users/*" {
+  capabilities = ["read"]
+}
+
 # The key that signs the page's session cookies.
 path "hub/data/api" {
   capabilities = ["read"]

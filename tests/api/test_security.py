@@ -11,6 +11,7 @@ import time
 import pytest
 from itsdangerous import URLSafeTimedSerializer
 
+from api.errors import VaultUnavailableError
 from api.logs import JsonLines
 
 pytestmark = pytest.mark.anyio
@@ -244,3 +245,37 @@ async def test_hostile_text_is_refused_and_audited(drover, get_csrf):
         answer = await client.post("/signin", data={"csrf": token, "username": hostile, "password": "x"})
         assert answer.status_code == 401
     assert (drover.store.rows[-1].action, drover.store.rows[-1].who) == ("sign_in", "wallet\\x00\\x1b[2J")
+
+
+async def test_a_copied_cookie_is_worth_nothing_after_signing_out(drover, get_csrf):
+    async with drover.running(), drover.browser() as client, drover.client() as thief:
+        thief.cookies = dict(client.cookies)
+        assert (await thief.get("/api/v1/bots")).status_code == 200
+        token = get_csrf((await client.get("/")).text)
+        assert (await client.post("/signout", data={"csrf": token})).status_code == 303
+        assert (await thief.get("/api/v1/bots")).status_code == 401
+        assert (await thief.get("/cards")).status_code == 401
+
+
+async def test_a_removed_user_is_signed_out_within_a_minute(drover, monkeypatch):
+    monkeypatch.setattr("api.sign_in._CACHED_SECONDS", 0.0)
+    async with drover.running(), drover.browser() as client:
+        assert (await client.get("/")).status_code == 200
+        drover.vault.fail["*"] = VaultUnavailableError()  # who signed in must be able to stop bots
+        assert (await client.get("/cards")).status_code == 200
+        drover.vault.fail.clear()
+        del drover.vault.users["ada"]
+        answer = await client.get("/")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/signin")
+
+
+async def test_a_wrong_password_by_basic_is_audited(drover):
+    async with drover.running(), drover.client(auth=("ada", "guess")) as client:
+        assert (await client.get("/api/v1/bots")).status_code == 401
+    (row,) = drover.store.rows
+    assert (row.who, row.from_addr, row.action, row.result) == (
+        "ada",
+        "203.0.113.7",
+        "sign_in",
+        "wrong_credentials",
+    )

@@ -318,6 +318,10 @@ class TestVault:
         with pytest.raises(UnknownWalletError):
             await vault.wallet(name)
 
+    async def test_users(self, vault):
+        names = ("contract", "nobody", "../../sys/seal-status", "")
+        assert [await vault.has_user(name) for name in names] == [True, False, False, False]
+
     async def test_sign_in(self, vault):
         await vault.check_password("contract", Secret("correct horse"))
         for user, password in (
