@@ -78,7 +78,10 @@ class StatusBoard:
         """Fold a batch of Nomad's events."""
         for event in events:
             payload = event.get("Payload") or {}
-            if job := payload.get("Job"):
+            job = payload.get("Job")
+            if job and event.get("Type") == "JobDeregistered" and not job.get("Stop"):
+                self._forget(job["ID"], event.get("Index", 0))
+            elif job:
                 self.note_job(job)
             if allocation := payload.get("Allocation"):
                 _keep(self._allocations.setdefault(allocation["JobID"], {}), allocation)
@@ -88,6 +91,15 @@ class StatusBoard:
     def note_job(self, job: dict[str, Any]) -> None:
         """Fold one job; the fleet notes what it has just registered or stopped, ahead of the event."""
         _keep(self._jobs, job)
+
+    def _forget(self, job_id: str, index: int) -> None:
+        """Drop a job that an operator purged: its event shows it as it was before, running (Nomad 1.11.2).
+
+        Nothing more is told of its allocations; they show as stopping until the next snapshot lacks them.
+        """
+        known = self._jobs.get(job_id)
+        if known and known["ModifyIndex"] <= index:
+            del self._jobs[job_id]
 
     async def announce(self) -> None:
         """Wake all who wait for a change."""

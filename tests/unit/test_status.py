@@ -265,3 +265,18 @@ def test_a_note_is_replaced_by_the_event_that_follows():
     board.fold(history()[:3])
     later = NOW + timedelta(hours=1)
     assert board.verdict("w.m.spot", later).phase is Phase.RUNNING
+
+
+def test_a_purged_job_does_not_go_on_running():
+    """What Nomad 1.11.2 told of `nomad job stop -purge`: the job as it was before, with Stop false."""
+    board = StatusBoard()
+    before = JOB | {"ModifyIndex": 460}
+    board.load([before], [allocation(462)], [], 463)
+    purged = {"Topic": "Job", "Type": "JobDeregistered", "Index": 465, "Payload": {"Job": before}}
+    board.fold([purged])
+    assert board.verdict(JOB["ID"], NOW).phase is Phase.STOPPING
+    board.load([], [], [], 466)
+    assert board.verdict(JOB["ID"], NOW).phase is Phase.STOPPED
+    board.fold([{"Type": "JobRegistered", "Index": 470, "Payload": {"Job": JOB | {"ModifyIndex": 470}}}])
+    board.fold([purged])  # an old event that comes again takes nothing away
+    assert board.job_ids() == [JOB["ID"]]
