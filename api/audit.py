@@ -1,8 +1,9 @@
-"""One audit row per action: who, from where, what, how it ended. Without Postgres the log keeps it."""
+"""One audit row per action: who, from where, what, how it ended. Without Postgres it waits, and is logged."""
 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ __all__ = ["Actor", "Audit"]
 
 log = logging.getLogger("drover.audit")
 _SHOWN = 80
+_MOST_OWED = 1000
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Audit:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._owed: deque[AuditEntry] = deque(maxlen=_MOST_OWED)
+        """Rows of what was done while the database was away; `pay` writes them when it is back."""
 
     @asynccontextmanager
     async def action(
@@ -67,7 +71,22 @@ class Audit:
         try:
             await self._store.audit(entry)
         except StoreUnavailableError:
-            log.warning("audit row not written: the database does not answer", extra=fields)
+            self._owed.append(entry)
+            log.warning("audit row waits: the database does not answer", extra=fields)
+
+    async def pay(self) -> None:
+        """Write the rows that wait, oldest first.
+
+        Raises:
+            StoreUnavailableError: the database is still away; what is left goes on waiting.
+        """
+        while self._owed:
+            entry = self._owed.popleft()
+            try:
+                await self._store.audit(entry)
+            except StoreUnavailableError:
+                self._owed.appendleft(entry)
+                raise
 
 
 def _line(text: str) -> str:

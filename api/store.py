@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -58,6 +59,8 @@ class AuditEntry:
     bot_id: str | None
     detail: dict[str, Any]
     result: str
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """Aware UTC; a row may be written long after."""
 
 
 def _bounded(
@@ -176,9 +179,17 @@ class Store:
         """Append one row to the audit log."""
         async with self._pool.connection() as connection:
             await connection.execute(
-                "INSERT INTO audit (who, from_addr, action, bot_id, detail, result)"
-                " VALUES (%s, %s, %s, %s, %s, %s)",
-                (entry.who, entry.from_addr, entry.action, entry.bot_id, Jsonb(entry.detail), entry.result),
+                "INSERT INTO audit (at, who, from_addr, action, bot_id, detail, result)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                (
+                    entry.at,
+                    entry.who,
+                    entry.from_addr,
+                    entry.action,
+                    entry.bot_id,
+                    Jsonb(entry.detail),
+                    entry.result,
+                ),
             )
 
     @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -367,3 +368,23 @@ async def test_a_bot_that_ended_while_nomad_was_away_is_placed_again(drover, mon
         await client.post(f"{URL}/stop")
         await asyncio.sleep(0.2)
         assert (await client.get(URL)).json()["phase"] == "stopped"
+
+
+async def test_what_was_done_while_postgres_was_away_is_audited_afterwards(drover, monkeypatch):
+    monkeypatch.setattr("api.main._DEFINITIONS_SECONDS", 0.02)
+    async with drover.running(), drover.signed_in() as client:
+        await client.post("/api/v1/bots", json=BOT)
+        drover.store.fail["*"] = StoreUnavailableError()
+        assert (await client.post(f"{URL}/stop")).status_code == 202
+        assert (await client.post(f"{URL}/start")).status_code == 503
+        assert [row.action for row in drover.store.rows] == ["start"]
+        back = datetime.now(UTC)
+        drover.store.fail.clear()
+        await asyncio.sleep(0.2)
+    assert [(row.action, row.result) for row in drover.store.rows] == [
+        ("start", "ok"),
+        ("stop", "ok"),
+        ("start", "database_unavailable"),
+    ]
+    assert [row.at for row in drover.store.rows] == sorted(row.at for row in drover.store.rows)
+    assert all(row.at < back for row in drover.store.rows)
