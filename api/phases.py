@@ -89,7 +89,7 @@ def _between(newest: dict[str, Any], evaluations: list[dict[str, Any]]) -> Verdi
     waiting = _waiting(evaluations)
     if waiting.reason:
         return waiting
-    return Verdict(Phase.STARTING, "its replacement is being placed", newest["ID"])
+    return Verdict(Phase.STARTING, "waits to be placed on a node")
 
 
 def _waiting(evaluations: list[dict[str, Any]]) -> Verdict:

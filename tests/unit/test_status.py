@@ -172,7 +172,7 @@ def test_a_job_whose_process_a_cut_off_node_ended_is_forsaken(job, allocations, 
             "exit code 1, restarted 1 time",
         ),
         ([allocation(desired="stop")], Phase.STOPPING, "stopping before its replacement starts"),
-        ([allocation(client="complete", desired="stop")], Phase.STARTING, "its replacement is being placed"),
+        ([allocation(client="complete", desired="stop")], Phase.STARTING, "waits to be placed on a node"),
         ([allocation(1, "complete", "stop"), allocation(2)], Phase.RUNNING, ""),
         ([allocation(client="lost")], Phase.FAILED, "its node is lost; Nomad looks for another one"),
         (
@@ -280,3 +280,8 @@ def test_a_purged_job_does_not_go_on_running():
     board.fold([{"Type": "JobRegistered", "Index": 470, "Payload": {"Job": JOB | {"ModifyIndex": 470}}}])
     board.fold([purged])  # an old event that comes again takes nothing away
     assert board.job_ids() == [JOB["ID"]]
+
+
+def test_a_bot_that_is_started_again_does_not_show_its_last_runs_allocation():
+    verdict = judge(JOB, [allocation(client="complete", desired="stop")], [], NOW)
+    assert (verdict.phase, verdict.allocation_id) == (Phase.STARTING, None)
