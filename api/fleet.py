@@ -11,6 +11,7 @@ from api.bot_locks import BotLocks
 from api.errors import DroverError, StoreUnavailableError
 from api.errors_bot import (
     BotAlreadyRunningError,
+    BotBusyError,
     BotNotFoundError,
     BotNotRunningError,
     BotStillRunningError,
@@ -64,6 +65,8 @@ class Fleet:
 
     def __post_init__(self) -> None:
         self._locks = BotLocks(self.store)
+        self._owed: set[BotId] = set()
+        """Bots that were stopped while the database was away: it still says that they should run."""
 
     async def create(  # noqa: PLR0913 - the request's fields, by name
         self,
@@ -107,6 +110,7 @@ class Fleet:
             await self._look_ahead(spec.id, job)
             rendered = RenderedVersion(spec, template_hash(), self.job.bot_image, hcl)
             await self.store.save_start(rendered, actor.user)
+            self._owed.discard(spec.id)
             try:
                 index = await self.nomad.register(job, hcl)
             except DroverError:
@@ -164,11 +168,28 @@ class Fleet:
             if not stopped(job):
                 index = await self.nomad.deregister(bot_id)
                 self.roster.note(bot_id, index, stop=True, network=job_network(job))
+            self._owed.add(bot_id)
             if reachable:
                 with suppress(StoreUnavailableError):
-                    await self.store.set_desired(bot_id, "stopped")
+                    await self._note_stopped(bot_id)
         await self._tell(read=reachable)
         return self.roster.bot(bot_id)
+
+    async def settle(self) -> None:
+        """Write down the stops that the database missed.
+
+        Raises:
+            StoreUnavailableError: it is still away; they go on waiting.
+        """
+        for bot_id in tuple(self._owed):
+            with suppress(BotBusyError):
+                async with self._locks.hold(bot_id):
+                    if bot_id in self._owed:
+                        await self._note_stopped(bot_id)
+
+    async def _note_stopped(self, bot_id: BotId) -> None:
+        await self.store.set_desired(bot_id, "stopped")
+        self._owed.discard(bot_id)
 
     async def restart(self, actor: Actor, bot_id: BotId) -> Bot:
         """Stop the bot's allocation; Nomad starts its replacement when the old process has gone.
@@ -209,6 +230,7 @@ class Fleet:
             if await self._alive(bot_id):
                 raise BotStoppingError(bot_id)
             await self.store.set_desired(bot_id, "deleted")
+            self._owed.discard(bot_id)
         await self._tell()
 
     async def plan(self, *, wallet: str, market: str, kind: str, network: str | None) -> Plan:

@@ -102,7 +102,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with suppress(DroverError):
         await given.roster.refresh()
     watcher.start()
-    definitions = asyncio.create_task(_keep_definitions(given.roster, given.fleet.audit))
+    definitions = asyncio.create_task(_keep_definitions(given.roster, given.fleet))
     try:
         yield
     finally:
@@ -113,12 +113,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await given.nomad.aclose()
 
 
-async def _keep_definitions(roster: Roster, audit: Audit) -> None:
+async def _keep_definitions(roster: Roster, fleet: Fleet) -> None:
     """Follow what other API processes decide, and write what the database missed."""
     while True:
         with suppress(DroverError):
             await roster.refresh()
-            await audit.pay()
+            await fleet.settle()
+            await fleet.audit.pay()
         await asyncio.sleep(_DEFINITIONS_SECONDS)
 
 

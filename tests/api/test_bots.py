@@ -381,6 +381,7 @@ async def test_what_was_done_while_postgres_was_away_is_audited_afterwards(drove
         back = datetime.now(UTC)
         drover.store.fail.clear()
         await asyncio.sleep(0.2)
+        assert drover.store.bots[ID].desired == "stopped"
     assert [(row.action, row.result) for row in drover.store.rows] == [
         ("start", "ok"),
         ("stop", "ok"),
