@@ -79,7 +79,7 @@ class Venue:
         return server
 
     async def _serve_http(self) -> web.AppRunner:
-        runner = web.AppRunner(application(self.chain), access_log=None)
+        runner = web.AppRunner(application(self.chain, self._keep), access_log=None)
         await runner.setup()
         host, _, port = self._http_listen.rpartition(":")
         try:
@@ -100,6 +100,9 @@ class Venue:
                 await asyncio.wait_for(stopping.wait(), max(0, due - loop.time()))
             self._streams.publish(self.chain.end_block())
             self._save(force=False)
+
+    def _keep(self) -> None:
+        self._save(force=True)
 
     def _save(self, *, force: bool) -> None:
         if self._state and (force or self.chain.time - self._saved_at >= _SNAPSHOT_SECONDS):

@@ -13,6 +13,8 @@ from bots.paper.markets import TOKENS
 from bots.paper.units import decimal_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bots.paper.chain import Chain
     from bots.paper.orders import Order
     from bots.paper.settlement import Trade
@@ -41,9 +43,14 @@ def top_up(chain: Chain, address: str) -> dict[str, str]:
     return {denom: str(token.to_chain(ledger.available[owner, denom])) for denom, token in TOKENS.items()}
 
 
-def application(chain: Chain) -> web.Application:
-    """Return the aiohttp application; it listens where no bot's secrets pass."""
-    pages = _Pages(chain)
+def application(chain: Chain, funded: Callable[[], None] = lambda: None) -> web.Application:
+    """Return the aiohttp application; it listens where no bot's secrets pass.
+
+    Args:
+        chain: what is shown.
+        funded: called when an account was filled up, before the answer: money that was promised is kept.
+    """
+    pages = _Pages(chain, funded)
     app = web.Application(client_max_size=64 * 1024)
     app.router.add_get("/tokens.json", pages.tokens)
     app.router.add_get("/healthz", pages.health)
@@ -55,8 +62,9 @@ def application(chain: Chain) -> web.Application:
 
 
 class _Pages:
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, funded: Callable[[], None]) -> None:
         self._chain = chain
+        self._funded = funded
 
     async def tokens(self, _request: web.Request) -> web.Response:
         tokens = [
@@ -83,6 +91,7 @@ class _Pages:
             body = await request.json()
             address = str(body["address"])
             balances = top_up(self._chain, address)
+            self._funded()
         except (ValueError, KeyError, TypeError) as error:
             return _bad_request(f'send {{"address": "inj1…"}} ({error})')
         return web.json_response({"address": address, "balances": balances})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import uuid
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.paper import VenueProcess, free_port, get_json, run, until
+from tests.paper import VenueProcess, free_port, get_json, make_wallet, run, until
 from tests.sdk import PERP, SPOT, Sdk, with_sdk
 
 if TYPE_CHECKING:
@@ -222,3 +223,16 @@ async def _start(env: dict[str, str]) -> tuple[int | None, str]:
     )
     _, text = await asyncio.wait_for(process.communicate(), 20)
     return process.returncode, text.decode()
+
+
+def test_money_of_the_faucet_outlives_a_kill_in_the_same_instant(tmp_path: Path) -> None:
+    running = VenueProcess(tmp_path).start()
+    addresses = [make_wallet(tmp_path, f"{number:064x}") for number in range(901, 906)]
+    try:
+        for address in addresses:
+            running.faucet(address)
+        running.end(signal.SIGKILL)
+        kept = json.loads((tmp_path / "venue.json").read_text())["accounts"]
+        assert set(addresses) <= set(kept)
+    finally:
+        running.end(signal.SIGKILL)
