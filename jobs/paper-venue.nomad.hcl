@@ -115,7 +115,7 @@ job "paper-venue" {
       }
 
       resources {
-        cpu    = 250
+        cpu    = 100
         memory = 256
       }
     }

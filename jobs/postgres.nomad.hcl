@@ -144,7 +144,7 @@ job "postgres" {
       }
 
       resources {
-        cpu    = 200
+        cpu    = 100
         memory = 192
       }
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from ops import docker
+from ops import docker, process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,7 +157,7 @@ def test_pictures_of_the_page(live: Any, browser: Browser, page: Page) -> None:
     live.stop(live.start("wallet-2", "tia-usdt", "spot"))
     cookies = page.context.cookies()
     for name, width, height, scheme in (
-        ("desktop", 1280, 800, "light"),
+        ("desktop", 1280, 540, "light"),
         ("phone", 390, 844, "light"),
         ("dark", 1280, 800, "dark"),
     ):
@@ -218,3 +220,30 @@ def test_no_sign_in_no_answer(live: Any) -> None:
     answer = live.api("GET", "/bots", auth=None)
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_stop_works_while_the_database_hangs(live: Any) -> None:
+    bot = live.start("wallet-3", "tia-usdt", "spot")
+    database = live.container(live.running_allocation("postgres", "hub"), "postgres")
+    docker.run("pause", database)
+    try:
+        began = time.monotonic()
+        assert live.api("POST", f"/bots/{bot}/stop").status_code == 202
+        assert time.monotonic() - began < 15
+        until(lambda: live.bot(bot)["phase"] == "stopped", "the bot to stop")
+    finally:
+        docker.run("unpause", database)
+    assert live.orders("wallet-3") == []
+
+
+def test_stop_works_while_vault_hangs(live: Any) -> None:
+    bot = live.start("wallet-3", "tia-usdt", "spot")
+    vault = process.recorded(live.cluster.run, "vault")
+    assert vault is not None
+    os.kill(vault.pid, signal.SIGSTOP)
+    try:
+        assert live.api("POST", f"/bots/{bot}/stop").status_code == 202
+        until(lambda: live.bot(bot)["phase"] == "stopped", "the bot to stop")
+    finally:
+        os.kill(vault.pid, signal.SIGCONT)
+    assert live.orders("wallet-3") == []
