@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,10 +17,13 @@ from ops import doctor, ports
 from ops.errors import OpsError
 from ops.settings import STATE_VERSION, Cluster
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 REPO = Path(__file__).resolve().parent.parent.parent
 
 
-def drover(*arguments: str, user: int | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+def drover(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "ops", *arguments],
         cwd=REPO,
@@ -26,7 +31,6 @@ def drover(*arguments: str, user: int | None = None, **variables: str) -> subpro
         capture_output=True,
         text=True,
         check=False,
-        user=user,
         timeout=60,
     )
 
@@ -94,12 +98,30 @@ def test_the_state_folder_is_closed_to_others(tmp_path: Path) -> None:
         assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_full_disk_is_refused_before_anything_is_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(doctor, "LEAST_FREE_BYTES", 10**18)
-    with pytest.raises(OpsError, match=r"GB are free for .* needed"):
-        doctor.check_disk(Cluster.load(tmp_path / "state", None))
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own without a free byte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], check=True)
+    with (folder / "filler").open("wb") as filler, contextlib.suppress(OSError):
+        filler.write(b"x" * 2**17)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a full disk")
+def test_a_full_disk_is_refused_before_anything_is_made(full_disk: Path) -> None:
+    result = drover("--state", str(full_disk / "state"), "--port-offset", "500", "up")
+    assert result.returncode == 1
+    assert "only 0.0 GB are free for" in result.stderr
+    assert [path.name for path in full_disk.iterdir()] == ["filler"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a full disk")
+def test_a_folder_that_cannot_be_written_any_more_is_a_sentence(full_disk: Path) -> None:
+    with pytest.raises(OpsError, match=r"cannot be written \(No space left on device\); free some disk"):
+        Cluster.load(full_disk / "state", 500).make()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
