@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from ops import doctor, jobs, local_vault
+from ops import doctor, jobs, local_vault, sign_in
 from ops import down as down_
 from ops import status as status_
 from ops import up as up_
@@ -117,8 +117,8 @@ def env(cluster: Cluster) -> None:
         "VAULT_TOKEN": local_vault.root_token(cluster),
         "DROVER_URL": cluster.page_addr,
     }
-    if sign_in := status_.sign_in(cluster):
-        variables["DROVER_SIGN_IN"] = ":".join(sign_in)
+    if known := sign_in.read(cluster):
+        variables["DROVER_SIGN_IN"] = ":".join(known)
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     click.echo(f'export PATH={shlex.quote(_engine_folders())}:"$PATH"')

@@ -5,7 +5,6 @@ Beside each start stands a bare one of the same image by docker alone, in the sa
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from pathlib import Path
@@ -14,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import httpx
 
-from ops import docker, local_nomad, local_vault, process
+from ops import docker, local_nomad, local_vault, process, sign_in
 from ops.errors import OpsError
-from ops.target import vault_of
-from ops.up import SIGN_IN
+from ops.target import LOCAL_ONLY, vault_of
 from ops.wallets import list_wallets
 
 if TYPE_CHECKING:
@@ -37,11 +35,10 @@ class _Api:
     """The REST API and the venue, as the benchmark asks them."""
 
     def __init__(self, cluster: Cluster) -> None:
-        sign_in = json.loads((cluster.secrets / SIGN_IN).read_text())
-        auth = (sign_in["username"], sign_in["password"])
+        auth = sign_in.read(cluster)
         self._http = httpx.Client(base_url=f"{cluster.page_addr}/api/v1", auth=auth, timeout=30)
         self._venue = f"http://{docker.bridge().address}:{cluster.ports.venue_http}"
-        wallets = {wallet.name: wallet for wallet in list_wallets(vault_of(cluster, {}))}
+        wallets = {wallet.name: wallet for wallet in list_wallets(vault_of(cluster, LOCAL_ONLY))}
         self._account = wallets[_BOT["wallet"]].account
 
     def call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:

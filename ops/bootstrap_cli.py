@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ops import target
+from ops import sign_in, target
 from ops.bootstrap import JWKS_PATH
 from ops.bootstrap import bootstrap as run
 from ops.errors import OpsError
-from ops.settings import write_private
 
 if TYPE_CHECKING:
     from ops.settings import Cluster
@@ -32,27 +30,21 @@ def bootstrap(cluster: Cluster, jwks_url: str | None, nomad_jwks_url: str | None
     # A local cluster keeps its first sign-in in its state folder, where `status` finds it; an operator's is
     # printed, once.
     local = vault.address == cluster.vault_addr and cluster.secrets.exists()
-    sign_in = run(
+    first = run(
         vault,
         nomad,
         jwks_url=jwks_url or nomad.address + JWKS_PATH,
         nomad_jwks_url=nomad_jwks_url,
         jwks_ca=_ca(),
-        keep_sign_in=(lambda new: _keep(cluster, new)) if local else _print,
+        keep_sign_in=(lambda new: sign_in.keep(cluster, new)) if local else _print,
         report=click.echo,
     )
-    if sign_in is not None and local:
-        click.echo(f"The page's first sign-in is in {cluster.secrets / 'sign-in.json'}.")
+    if first is not None and local:
+        click.echo(f"The page's first sign-in is in {sign_in.file(cluster)}.")
 
 
-def _keep(cluster: Cluster, sign_in: SignIn) -> None:
-
-    record = {"username": sign_in.username, "password": sign_in.password.reveal()}
-    write_private(cluster.secrets / "sign-in.json", json.dumps(record))
-
-
-def _print(sign_in: SignIn) -> None:
-    click.echo(f"The page's first user, shown only now: {sign_in.username} / {sign_in.password.reveal()}")
+def _print(new: SignIn) -> None:
+    click.echo(f"The page's first user, shown only now: {new.username} / {new.password.reveal()}")
 
 
 def _ca() -> str:

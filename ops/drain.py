@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import OpsError
-from ops.target import nomad_of
+from ops.target import LOCAL_ONLY, nomad_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,6 @@ _BOTS_SECONDS = 45.0
 """A bot has 30 s (`kill_timeout`) to cancel its orders."""
 _SERVICES_SECONDS = 70.0
 _NANOSECONDS = 1_000_000_000
-_LOCAL: dict[str, str] = {}
 
 
 def drain(cluster: Cluster) -> str:
@@ -34,7 +33,7 @@ def drain(cluster: Cluster) -> str:
     Raises:
         OpsError: Nomad refuses or does not answer.
     """
-    nomad = nomad_of(cluster, _LOCAL)
+    nomad = nomad_of(cluster, LOCAL_ONLY)
     node = _node(cluster, nomad)
     # Without this, Nomad would place each stopped bot again at once.
     nomad.post(f"/v1/node/{node}/eligibility", {"Eligibility": "ineligible"})
@@ -57,7 +56,7 @@ def reopen(cluster: Cluster) -> None:
     Raises:
         OpsError: Nomad refuses or does not answer.
     """
-    nomad = nomad_of(cluster, _LOCAL)
+    nomad = nomad_of(cluster, LOCAL_ONLY)
     node = _node(cluster, nomad)
     if nomad.get(f"/v1/node/{node}")["SchedulingEligibility"] != "eligible":
         nomad.post(f"/v1/node/{node}/drain", {"DrainSpec": None, "MarkEligible": True})

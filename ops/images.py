@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -104,11 +103,3 @@ def _postgres(base: str, origin: str, log: Path) -> str:
         return docker.image_id(_PUBLIC_POSTGRES) or _PUBLIC_POSTGRES
     folder = REPO / "images" / "postgres"
     return docker.build(folder / "Dockerfile", _LOCAL_POSTGRES, folder, log, BASE=base)
-
-
-def fingerprint(*files: Path) -> str:
-    """Return a short hash of the files' contents."""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ops.settings import Cluster
 
-__all__ = ["Service", "ensure_volumes", "run", "state_of", "wait_healthy"]
+__all__ = ["Service", "ask", "ensure_volumes", "run", "state_of", "wait_healthy"]
 
 _HEALTHY_SECONDS = 180.0
 _VOLUME_SECONDS = 30.0
@@ -76,7 +76,7 @@ def ensure_volumes(cluster: Cluster, nomad: Path, names: list[str], log: Path) -
 
 
 def _volume(cluster: Cluster, name: str) -> dict[str, Any] | None:
-    volumes: list[dict[str, Any]] = _get(cluster, "volumes?type=host&namespace=hub") or []
+    volumes: list[dict[str, Any]] = ask(cluster, "volumes?type=host&namespace=hub") or []
     return next((volume for volume in volumes if volume["Name"] == name), None)
 
 
@@ -85,7 +85,7 @@ def state_of(cluster: Cluster, job: str, namespace: str = "hub") -> tuple[bool, 
     found = _job(cluster, job, namespace)
     if found is None or found.get("Stop"):
         return False, "not submitted"
-    listed = _get(cluster, f"job/{job}/allocations?namespace={namespace}") or []
+    listed = ask(cluster, f"job/{job}/allocations?namespace={namespace}") or []
     mine = [a for a in listed if a["JobVersion"] == found["Version"] and a["DesiredStatus"] == "run"]
     if not mine:
         return False, _blocked(cluster, job, namespace) or "waiting to be placed"
@@ -132,7 +132,12 @@ def _cli(cluster: Cluster, nomad: Path, log: Path, *arguments: str) -> None:
         raise OpsError(f"nomad {arguments[0]} {arguments[1]} {arguments[-1]} failed: {words}")
 
 
-def _get(cluster: Cluster, path: str) -> Any:
+def ask(cluster: Cluster, path: str) -> Any:
+    """Return Nomad's decoded answer to `/v1/<path>`, or None when it refuses.
+
+    Raises:
+        OpsError: Nomad does not answer, or its token is missing.
+    """
     try:
         answer = httpx.get(
             f"{cluster.nomad_addr}/v1/{path}",
@@ -145,18 +150,18 @@ def _get(cluster: Cluster, path: str) -> Any:
 
 
 def _job(cluster: Cluster, job: str, namespace: str = "hub") -> dict[str, Any] | None:
-    found: dict[str, Any] | None = _get(cluster, f"job/{job}?namespace={namespace}")
+    found: dict[str, Any] | None = ask(cluster, f"job/{job}?namespace={namespace}")
     return found
 
 
 def _healthy(cluster: Cluster, allocation: str) -> bool:
-    checks = _get(cluster, f"client/allocation/{allocation}/checks") or {}
+    checks = ask(cluster, f"client/allocation/{allocation}/checks") or {}
     # Every service of the hub has a check; none yet means that the client has not looked yet.
     return bool(checks) and all(check["Status"] == "success" for check in checks.values())
 
 
 def _blocked(cluster: Cluster, job: str, namespace: str) -> str:
-    for evaluation in _get(cluster, f"job/{job}/evaluations?namespace={namespace}") or []:
+    for evaluation in ask(cluster, f"job/{job}/evaluations?namespace={namespace}") or []:
         for failure in (evaluation.get("FailedTGAllocs") or {}).values():
             causes = {
                 **(failure.get("ConstraintFiltered") or {}),

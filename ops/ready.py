@@ -9,7 +9,7 @@ import httpx
 
 from ops import wallets
 from ops.errors import OpsError
-from ops.target import vault_of
+from ops.target import LOCAL_ONLY, vault_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ def fund(cluster: Cluster, bridge: Bridge, log: Path) -> None:
     """
     faucet = f"http://{bridge.address}:{cluster.ports.venue_http}/faucet"
     deadline = time.monotonic() + _FUNDING_SECONDS
-    for wallet in wallets.list_wallets(vault_of(cluster, {})):
+    for wallet in wallets.list_wallets(vault_of(cluster, LOCAL_ONLY)):
         if wallet.network != "paper":
             continue
         while True:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
-
-from ops import docker, jobs, local_nomad, local_vault, process
+from ops import docker, jobs, local_nomad, local_vault, process, sign_in
 from ops.errors import OpsError
-from ops.up import SIGN_IN
 
 if TYPE_CHECKING:
     from ops.settings import Cluster
 
-__all__ = ["Line", "farewell", "look", "sign_in"]
+__all__ = ["Line", "farewell", "look"]
 
 
 @dataclass(frozen=True)
@@ -51,29 +47,16 @@ def _service(cluster: Cluster, job: str) -> Line:
 
 def _bots(cluster: Cluster) -> list[Line]:
     try:
-        token = local_nomad.management_token(cluster)
-        answer = httpx.get(
-            f"{cluster.nomad_addr}/v1/jobs?namespace=bots", headers={"X-Nomad-Token": token}, timeout=10
-        )
-        found: list[dict[str, Any]] = answer.raise_for_status().json()
-    except (OpsError, httpx.HTTPError):
+        found = jobs.ask(cluster, "jobs?namespace=bots") or []
+    except OpsError:
         return []
     wanted = [job for job in found if not job["Stop"]]
     return [Line(f"bot {job['ID']}", job["Status"] == "running", job["Status"]) for job in wanted]
 
 
-def sign_in(cluster: Cluster) -> tuple[str, str] | None:
-    """Return the first page user's name and password, or None when drover did not make that user."""
-    try:
-        record = json.loads((cluster.secrets / SIGN_IN).read_text())
-        return str(record["username"]), str(record["password"])
-    except (OSError, ValueError, KeyError):
-        return None
-
-
 def farewell(cluster: Cluster, page: str | None = None) -> str:
     """Return what a person needs next: the page, the sign-in, the engines' own pages."""
-    known = sign_in(cluster)
+    known = sign_in.read(cluster)
     who = " / ".join(known) if known else "the user you named (Vault keeps only a hash of the password)"
     vault_ui = (
         f"{cluster.vault_addr}/ui/" if local_vault.serves_ui(cluster) else "none in this build of Vault"

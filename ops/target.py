@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ops.errors import OpsError
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
     from ops.settings import Cluster
 
-__all__ = ["nomad_of", "pair_of", "vault_of"]
+__all__ = ["LOCAL_ONLY", "nomad_of", "pair_of", "vault_of"]
+
+
+LOCAL_ONLY: Mapping[str, str] = MappingProxyType({})
+"""An environment without variables: `up` and `down` must not reach somebody else's Vault or Nomad."""
 
 
 def vault_of(cluster: Cluster, env: Mapping[str, str] = os.environ) -> Vault:

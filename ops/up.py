@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,12 +19,12 @@ from ops import (
     local_vault,
     process,
     ready,
+    sign_in,
     tmpfs,
     wallets,
 )
 from ops.errors import OpsError
-from ops.settings import write_private
-from ops.target import nomad_of, vault_of
+from ops.target import LOCAL_ONLY, nomad_of, vault_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,14 +34,10 @@ if TYPE_CHECKING:
     from ops.images import Images
     from ops.settings import Cluster
     from ops.steps import Steps
-    from ops.users import SignIn
 
 __all__ = ["exclusively", "up"]
 
 _LARGEST_OWN_LOG = 20_000_000
-SIGN_IN = "sign-in.json"
-_LOCAL: dict[str, str] = {}
-"""No variable of this shell: `up` must not bootstrap somebody else's Vault."""
 
 
 @contextmanager
@@ -86,7 +81,7 @@ def up(cluster: Cluster, steps: Steps, *, expose: bool) -> str:
     with steps.step("Policies, roles, secrets", "bootstrap") as step:
         step.done(_bootstrap(cluster, step.log))
     with steps.step("Wallets of the paper network", "wallets") as step:
-        made = wallets.ensure_paper_wallets(vault_of(cluster, _LOCAL))
+        made = wallets.ensure_paper_wallets(vault_of(cluster, LOCAL_ONLY))
         step.done(f"{len(made)} there")
     _services(cluster, steps, programs["nomad"], _variables(cluster, bridge, built, expose=expose))
     with steps.step("Paper money", "funding") as step:
@@ -126,17 +121,13 @@ def _engines(cluster: Cluster, steps: Steps, programs: dict[str, Path], bridge: 
 
 
 def _bootstrap(cluster: Cluster, log: Path) -> str:
-    def keep(sign_in: SignIn) -> None:
-        record = {"username": sign_in.username, "password": sign_in.password.reveal()}
-        write_private(cluster.secrets / SIGN_IN, json.dumps(record))
-
     lines: list[str] = []
     bootstrap.bootstrap(
-        vault_of(cluster, _LOCAL),
-        nomad_of(cluster, _LOCAL),
+        vault_of(cluster, LOCAL_ONLY),
+        nomad_of(cluster, LOCAL_ONLY),
         jwks_url=cluster.nomad_addr + bootstrap.JWKS_PATH,
         env=os.environ,
-        keep_sign_in=keep,
+        keep_sign_in=lambda new: sign_in.keep(cluster, new),
         report=lines.append,
     )
     with log.open("a") as file:

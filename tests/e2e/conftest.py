@@ -26,17 +26,6 @@ if TYPE_CHECKING:
 REPO = Path(__file__).resolve().parent.parent.parent
 
 
-def wait_for(look: Callable[[], Any], what: str, seconds: float = 60) -> Any:
-    """Look again and again until there is something; fail with what was waited for."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.2)
-
-
 @dataclass
 class Live:
     """The running cluster, as its users and its operator reach it."""
@@ -47,6 +36,15 @@ class Live:
     first_output: str = ""
     seconds_up: float = 0.0
     listening_before: set[tuple[str, int]] = field(default_factory=set)
+
+    @staticmethod
+    def until(look: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+        """Look again and again until there is something; fail with what was waited for."""
+        deadline = time.monotonic() + seconds
+        while not (found := look()):
+            assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+            time.sleep(0.2)
+        return found
 
     def drover(
         self, *arguments: str, check: bool = True, **variables: str

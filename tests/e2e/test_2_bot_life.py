@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from ops import docker, process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.engines
@@ -30,15 +30,6 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-def until(look: Callable[[], Any], what: str, seconds: float = 60) -> Any:
-    """Look again and again until there is something; fail with what was waited for."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.2)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +87,9 @@ def test_a_second_start_is_refused_beside_the_form(page: Page) -> None:
 
 def test_orders_and_fills_are_signed_by_the_wallet(live: Any) -> None:
     address = live.wallet("wallet-1")["account"]
-    orders = until(lambda: live.orders("wallet-1"), "an open order at the venue")
+    orders = live.until(lambda: live.orders("wallet-1"), "an open order at the venue")
     assert {order["signer"] for order in orders} == {address}
-    trades = until(lambda: live.trades("wallet-1"), "a fill at the venue", 120)
+    trades = live.until(lambda: live.trades("wallet-1"), "a fill at the venue", 120)
     assert {trade["signer"] for trade in trades} == {address}
 
 
@@ -112,10 +103,10 @@ def test_a_killed_container_is_back(live: Any) -> None:
     before = live.bot(BOT)
     container = live.container(before["allocation_id"])
     docker.run("kill", container)
-    until(lambda: live.bot(BOT)["restarts"] > before["restarts"], "Nomad's restart")
+    live.until(lambda: live.bot(BOT)["restarts"] > before["restarts"], "Nomad's restart")
     live.wait_phase(BOT, "running")
     assert live.container(live.bot(BOT)["allocation_id"]) != container
-    until(lambda: live.orders("wallet-1"), "orders after the restart")
+    live.until(lambda: live.orders("wallet-1"), "orders after the restart")
 
 
 def test_no_order_of_the_killed_process_is_left_beside_the_new_ones(live: Any) -> None:
@@ -123,7 +114,7 @@ def test_no_order_of_the_killed_process_is_left_beside_the_new_ones(live: Any) -
     def few() -> bool:
         return 0 < len(live.orders("wallet-1")) <= 4
 
-    until(few, "at most the strategy's four quotes")
+    live.until(few, "at most the strategy's four quotes")
 
 
 def test_replacing_the_api_touches_no_bot(live: Any, page: Page, card: Any) -> None:
@@ -133,8 +124,8 @@ def test_replacing_the_api_touches_no_bot(live: Any, page: Page, card: Any) -> N
     api = live.running_allocation("api", "hub")
     script = live.drover("env").stdout + f"\nnomad alloc stop -namespace=hub -detach {api}"
     subprocess.run(["bash", "-c", script], check=True, capture_output=True)
-    until(lambda: api not in running(live), "the old API to go")
-    until(lambda: healthy(live), "the new API")
+    live.until(lambda: api not in running(live), "the old API to go")
+    live.until(lambda: healthy(live), "the new API")
     assert live.bot(BOT) == before
     assert live.inspect(container)["State"]["StartedAt"] == started
     expect(card.locator(".phase")).to_have_text("Running", timeout=30_000)
@@ -189,7 +180,7 @@ def test_a_derivative_bot_trades_and_stops_clean(live: Any) -> None:
     bot = "wallet-2.inj-usdt-perp.derivative"
     if live.bot(bot)["phase"] != "running":
         live.start("wallet-2", "inj-usdt-perp", "derivative")
-    until(lambda: live.trades("wallet-2"), "a fill of the derivative bot", 120)
+    live.until(lambda: live.trades("wallet-2"), "a fill of the derivative bot", 120)
     live.stop(bot)
     assert live.orders("wallet-2") == []
 
@@ -230,7 +221,7 @@ def test_stop_works_while_the_database_hangs(live: Any) -> None:
         began = time.monotonic()
         assert live.api("POST", f"/bots/{bot}/stop").status_code == 202
         assert time.monotonic() - began < 15
-        until(lambda: live.bot(bot)["phase"] == "stopped", "the bot to stop")
+        live.until(lambda: live.bot(bot)["phase"] == "stopped", "the bot to stop")
     finally:
         docker.run("unpause", database)
     assert live.orders("wallet-3") == []
@@ -243,7 +234,7 @@ def test_stop_works_while_vault_hangs(live: Any) -> None:
     os.kill(vault.pid, signal.SIGSTOP)
     try:
         assert live.api("POST", f"/bots/{bot}/stop").status_code == 202
-        until(lambda: live.bot(bot)["phase"] == "stopped", "the bot to stop")
+        live.until(lambda: live.bot(bot)["phase"] == "stopped", "the bot to stop")
     finally:
         os.kill(vault.pid, signal.SIGCONT)
     assert live.orders("wallet-3") == []

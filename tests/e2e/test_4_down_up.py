@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +68,7 @@ def test_down_ends_everything_and_up_brings_it_back(live: Any) -> None:
 
 def test_down_takes_the_bots_orders_with_it(live: Any) -> None:
     bot = live.start("wallet-2", "inj-usdt", "spot")
-    until(lambda: live.orders("wallet-2"), "an open order")
+    live.until(lambda: live.orders("wallet-2"), "an open order")
     first = live.bot(bot)["allocation_id"]
     live.drover("down")
     log = live.cluster.state / "nomad" / "client" / "alloc" / first / "alloc" / "logs" / "bot.stdout.0"
@@ -106,10 +105,3 @@ def crash(live: Any) -> None:
     for container in docker.containers(live.cluster.state / "nomad/client/alloc"):
         docker.run("kill", container.id)
     tmpfs.uncover(live.cluster)
-
-
-def until(look: Any, what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.2)
