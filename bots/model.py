@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = [
     "Batch",
@@ -19,6 +22,7 @@ __all__ = [
     "NewOrder",
     "OpenOrder",
     "OrderUpdate",
+    "PricePoint",
     "Quote",
     "RejectedError",
     "Side",
@@ -40,6 +44,15 @@ class Quote(NamedTuple):
     side: Side
     price: Decimal
     quantity: Decimal
+    post_only: bool = True
+    """Refused rather than taking from the book; False may take, and rests with what is left."""
+
+
+class PricePoint(NamedTuple):
+    """A reference price and when it was read (Unix seconds)."""
+
+    at: float
+    price: Decimal
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,8 @@ class MarketView:
     reference: Decimal
     inventory: Inventory
     max_position_notional: Decimal
+    history: tuple[PricePoint, ...] = ()
+    """Reference prices, oldest first, about one a second, the last one `reference`; as long as the strategy asked for."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +156,8 @@ class Fill:
     quantity: Decimal
     fee: Decimal
     """In the quote token; negative is a rebate."""
+    at: datetime
+    """Aware UTC: the time of its block."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +166,8 @@ class BlockUpdate:
 
     height: int
     gas_price: int
+    time: datetime
+    """Aware UTC, of the block."""
     orders: tuple[OrderUpdate, ...] = ()
     fills: tuple[Fill, ...] = ()
     failures: dict[str, int] = field(default_factory=dict)

@@ -206,7 +206,12 @@ class Bot:
         self._refusals = 0
         self._orders.sent(batch, tx_hash, timeout_height, height)
         for order in batch.create:
-            side, price, quantity = order.quote
+            quote = order.quote
             self._log.info(
-                "order_placed", cid=order.cid, side=side, price=price, qty=quantity, tx_hash=tx_hash
+                "order_placed",
+                cid=order.cid,
+                side=quote.side,
+                price=quote.price,
+                qty=quote.quantity,
+                tx_hash=tx_hash,
             )

@@ -62,9 +62,9 @@ class WorkingOrders:
         for update in block.orders:
             self._answered(update.cid)
             if update.status == "Booked" and update.cid in self._sent:
-                order = self._sent[update.cid]
+                side, price, quantity, _ = self._sent[update.cid].quote
                 self.open[update.cid] = OpenOrder(
-                    update.cid, update.order_hash, *order.quote, fillable=update.fillable
+                    update.cid, update.order_hash, side, price, quantity, update.fillable
                 )
             elif update.status != "Booked":
                 self.open.pop(update.cid, None)

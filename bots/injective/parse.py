@@ -5,6 +5,7 @@ Numbers are human x 10^18 in text, names are camelCase, enums are names.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -36,10 +37,12 @@ def open_order(order: dict[str, Any]) -> OpenOrder:
 
 def block_update(message: dict[str, Any], *, derivative: bool) -> BlockUpdate:
     """Read a `StreamResponse`."""
+    time = datetime.fromtimestamp(int(message["blockTime"]) / 1000, UTC)
     orders, trades = ("derivativeOrders", "derivativeTrades") if derivative else ("spotOrders", "spotTrades")
     return BlockUpdate(
         height=int(message["blockHeight"]),
         gas_price=int(decimal(message["gasPrice"])),
+        time=time,
         orders=tuple(
             OrderUpdate(
                 update["cid"],
@@ -49,12 +52,12 @@ def block_update(message: dict[str, Any], *, derivative: bool) -> BlockUpdate:
             )
             for update in message[orders]
         ),
-        fills=tuple(_fill(trade, derivative=derivative) for trade in message[trades]),
+        fills=tuple(_fill(trade, time, derivative=derivative) for trade in message[trades]),
         failures={failure["cid"]: int(failure["errorCode"]) for failure in message["orderFailures"]},
     )
 
 
-def _fill(trade: dict[str, Any], *, derivative: bool) -> Fill:
+def _fill(trade: dict[str, Any], at: datetime, *, derivative: bool) -> Fill:
     delta = trade["positionDelta"] if derivative else trade
     price, quantity = ("executionPrice", "executionQuantity") if derivative else ("price", "quantity")
     return Fill(
@@ -65,4 +68,5 @@ def _fill(trade: dict[str, Any], *, derivative: bool) -> Fill:
         decimal(delta[price]),
         decimal(delta[quantity]),
         decimal(trade["fee"]),
+        at,
     )

@@ -147,7 +147,7 @@ class Injective(Account):
         return self._composer.msg_batch_update_orders(sender=self._address, **content)
 
     def _order(self, order: NewOrder) -> Any:
-        side, price, quantity = order.quote
+        side, price, quantity, post_only = order.quote
         common = {
             "market_id": self._market_id,
             "subaccount_id": self._subaccount,
@@ -155,7 +155,7 @@ class Injective(Account):
             "price": price,
             "quantity": quantity,
             "cid": order.cid,
-            "order_type": "BUY_PO" if side is Side.BUY else "SELL_PO",
+            "order_type": ("BUY" if side is Side.BUY else "SELL") + ("_PO" if post_only else ""),
         }
         if not self._derivative:
             return self._composer.spot_order(**common)

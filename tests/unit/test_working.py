@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +25,8 @@ from bots.model import (
 )
 from bots.working import InFlight, WorkingOrders, plan
 from tests.paper import run
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 D = Decimal
 
@@ -65,15 +68,15 @@ def booked(cid: str, left: str = "2") -> OrderUpdate:
 
 
 def fill(cid: str, quantity: str) -> Fill:
-    return Fill("t", cid, "0x", Side.BUY, D(10), D(quantity), D(0))
+    return Fill("t", cid, "0x", Side.BUY, D(10), D(quantity), D(0), NOW)
 
 
 def test_a_batch_is_in_flight_until_every_order_is_answered_for() -> None:
     orders = WorkingOrders()
     sent(orders, "a", "b", "c")
-    orders.apply(BlockUpdate(11, 0, (booked("a"),)))
+    orders.apply(BlockUpdate(11, 0, NOW, (booked("a"),)))
     assert orders.in_flight is not None
-    orders.apply(BlockUpdate(12, 0, (), (fill("b", "2"),), {"c": 59}))
+    orders.apply(BlockUpdate(12, 0, NOW, (), (fill("b", "2"),), {"c": 59}))
     assert orders.in_flight is None
     assert set(orders.open) == {"a"}
 
@@ -81,11 +84,11 @@ def test_a_batch_is_in_flight_until_every_order_is_answered_for() -> None:
 def test_fills_reduce_an_order_until_it_is_gone() -> None:
     orders = WorkingOrders()
     sent(orders, "a")
-    orders.apply(BlockUpdate(11, 0, (booked("a", "1.5"),), (fill("a", "0.5"),)))
+    orders.apply(BlockUpdate(11, 0, NOW, (booked("a", "1.5"),), (fill("a", "0.5"),)))
     assert orders.open["a"].fillable == D("1.5")
-    orders.apply(BlockUpdate(12, 0, (), (fill("a", "1"),)))
+    orders.apply(BlockUpdate(12, 0, NOW, (), (fill("a", "1"),)))
     assert orders.open["a"].fillable == D("0.5")
-    orders.apply(BlockUpdate(13, 0, (), (fill("a", "0.5"),)))
+    orders.apply(BlockUpdate(13, 0, NOW, (), (fill("a", "0.5"),)))
     assert not orders.open
 
 
@@ -99,9 +102,9 @@ def test_a_snapshot_is_the_truth() -> None:
 def test_what_a_snapshot_already_holds_does_not_count_twice() -> None:
     orders = WorkingOrders()
     orders.replace([open_order("z", Side.BUY, "10", "0.6")], 20)
-    orders.apply(BlockUpdate(20, 0, (), (fill("z", "0.4"),)))
+    orders.apply(BlockUpdate(20, 0, NOW, (), (fill("z", "0.4"),)))
     assert orders.open["z"].fillable == D("0.6")
-    orders.apply(BlockUpdate(21, 0, (), (fill("z", "0.4"),)))
+    orders.apply(BlockUpdate(21, 0, NOW, (), (fill("z", "0.4"),)))
     assert orders.open["z"].fillable == D("0.2")
 
 
