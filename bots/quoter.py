@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
 from bots import risk
-from bots.model import Decision, MarketView, NewOrder
+from bots.model import MarketView, NewOrder
 from bots.working import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from bots.config import TraderConfig
     from bots.logs import EventLog
@@ -40,12 +40,10 @@ class Quoter:
         self,
         reference: ReferencePrice,
         config: TraderConfig,
-        strategy: Callable[[MarketView], Decision],
         log: EventLog,
     ) -> None:
         self._reference = reference
         self._config = config
-        self._strategy = strategy
         self._log = log
         self._stale = False
 
@@ -55,7 +53,7 @@ class Quoter:
         view = MarketView(market, self._reference.price, inventory, limits.max_position_notional)
         wanted, reason = self._wanted(view)
         batch = plan(
-            wanted, have, self._config.parameters.refresh_bps, lambda quote: self._new_order(quote, view)
+            wanted, have, self._config.execution.refresh_bps, lambda quote: self._new_order(quote, view)
         )
         if batch.create or batch.cancel:
             self._log.info("decision", reason=reason, create=len(batch.create), cancel=len(batch.cancel))
@@ -64,7 +62,7 @@ class Quoter:
     def _wanted(self, view: MarketView) -> tuple[tuple[Quote, ...], str]:
         if not self._reference_is_fresh():
             return (), "the reference price is stale: nothing may stand in the book"
-        decision = self._strategy(view)
+        decision = self._config.decide(view)
         verdict = risk.permit(decision.quotes, view, self._config.risk)
         for quote, reason in verdict.refused:
             self._log.debug(
@@ -83,5 +81,5 @@ class Quoter:
     def _new_order(self, quote: Quote, view: MarketView) -> NewOrder:
         margin = Decimal(0)
         if view.market.derivative:
-            margin = quote.price * quote.quantity / self._config.parameters.leverage
+            margin = quote.price * quote.quantity / self._config.execution.leverage
         return NewOrder(uuid.uuid4().hex, quote, margin)

@@ -10,7 +10,7 @@ from bots.model import MarketView, Quote, Side
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bots.config import RiskLimits
+    from bots.config_model import RiskLimits
 
 __all__ = ["Refusal", "Verdict", "permit", "reference_is_fresh"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import signal
 import sys
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING
 from bots import logs
 from bots.quoter import Quoter
 from bots.settings import SettingsError, load_settings
-from bots.strategies import market_making
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,8 +69,7 @@ async def _trade(settings: Settings, log: EventLog, asked: Sequence[int]) -> int
             mainnet, settings.market.market_ids["mainnet"], derivative=settings.derivative
         )
     reference = Reference(source, log)
-    strategy = functools.partial(market_making.decide, parameters=settings.trader.parameters)
-    quoter = Quoter(reference, settings.trader, strategy, log)
+    quoter = Quoter(reference, settings.trader, log)
     try:
         return await Bot(exchange, reference, quoter, log).run(stop)
     finally:

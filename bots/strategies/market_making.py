@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 from bots.model import Decision, MarketView, Quote, Side
+from bots.parameters import number, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bots.config import MarketMakingParameters
+__all__ = ["TYPES", "Parameters", "decide", "inventory_ratio"]
 
-__all__ = ["decide", "inventory_ratio"]
-
+TYPES = ("spot", "derivative")
 _BPS = Decimal(10_000)
 _ONE = Decimal(1)
 
 
-def inventory_ratio(view: MarketView, parameters: MarketMakingParameters) -> Decimal:
+@dataclass(frozen=True)
+class Parameters:
+    """How the market maker quotes; basis points are 1/10 000 of the reference price."""
+
+    levels: int = whole(1, 10, "Quotes on each side.")
+    half_spread_bps: Decimal = number("0.1", "1000", "Distance of the first quote from the centre.")
+    level_step_bps: Decimal = number("0", "1000", "Distance from one level to the next.")
+    order_notional: Decimal = number("0.01", "10000000", "Of one quote, in the quote token.")
+    skew_bps: Decimal = number("0", "1000", "How far a full inventory moves all quotes.")
+    target_base_share: Decimal = number(
+        "0", "1", "Spot: share of the pair's value to hold in the base token.", derivative="0"
+    )
+
+
+def inventory_ratio(view: MarketView, parameters: Parameters) -> Decimal:
     """Return how far the inventory is off its target: -1 is nothing or fully short, 1 all or fully long."""
     inventory = view.inventory
     if view.market.derivative:
@@ -31,7 +46,7 @@ def inventory_ratio(view: MarketView, parameters: MarketMakingParameters) -> Dec
     return max(-_ONE, min(_ONE, ratio))
 
 
-def decide(view: MarketView, parameters: MarketMakingParameters) -> Decision:
+def decide(view: MarketView, parameters: Parameters) -> Decision:
     """Quote `levels` prices on each side of the reference.
 
     A long inventory lowers all quotes (selling becomes likelier) and thins the buys, a short one the other
@@ -49,7 +64,7 @@ def decide(view: MarketView, parameters: MarketMakingParameters) -> Decision:
 
 
 def _level(
-    view: MarketView, parameters: MarketMakingParameters, centre: Decimal, ratio: Decimal, level: int
+    view: MarketView, parameters: Parameters, centre: Decimal, ratio: Decimal, level: int
 ) -> Iterator[Quote]:
     distance = (parameters.half_spread_bps + level * parameters.level_step_bps) / _BPS
     market = view.market

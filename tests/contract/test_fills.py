@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import itertools
 import logging
 import random
@@ -21,7 +20,6 @@ from bots.reference import PaperSource, Reference
 from bots.runner import Bot
 from bots.secret import Secret
 from bots.settings import PaperEndpoints
-from bots.strategies import market_making
 from tests.paper import free_port, run
 
 if TYPE_CHECKING:
@@ -111,9 +109,8 @@ class Life:
         exchange = injective.Injective(network, market_id, self.key, self.address, derivative=derivative)
         trader = load_trader({}, f"wallet-1.{self.market.name}.{self.market.type}", self.market.type)
         reference = Reference(PaperSource(self.hall.endpoints.http, market_id), self.log)
-        strategy = functools.partial(market_making.decide, parameters=trader.parameters)
         try:
-            quoter = Quoter(reference, trader, strategy, self.log)
+            quoter = Quoter(reference, trader, self.log)
             return await Bot(exchange, reference, quoter, self.log).run(stop)
         finally:
             await reference.close()

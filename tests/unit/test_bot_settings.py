@@ -113,7 +113,7 @@ def edited(tmp_path: Path, name: str, path: str, value: Any) -> dict[str, str]:
         ("defaults/spot/parameters/levels", 1.5, "levels must be a whole number"),
         ("defaults/spot/parameters/speed", 1, "spot.parameters.speed is unknown"),
         ("defaults/spot/risk/price_band_bps", None, "spot.risk.price_band_bps is missing"),
-        ("defaults/derivative/parameters/leverage", "2", "leverage must be a number"),
+        ("defaults/derivative/execution/leverage", "2", "leverage must be a number"),
         ("defaults/derivative/risk/max_order_notional", True, "max_order_notional must be a number"),
         ("defaults/spot/strategy", "guess", "defaults.spot.strategy must be one of"),
         ("bots/wallet-1.btc-usdt.spot", {}, "bots.wallet-1.btc-usdt.spot names no spot market"),
