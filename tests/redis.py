@@ -1,0 +1,95 @@
+"""Fixture: a throw-away Redis from Debian's package, on loopback, with users as in production."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from bots.secret import Secret
+from bots.state import RedisLogin
+from ops.docker import apt_install
+from tests.engines import free_port
+
+BOT_COMMANDS = "+get +set +del +pexpire +time +eval +evalsha"
+"""All that a bot may do in Redis, within its wallet's keys; jobs/redis.nomad.hcl must allow the same."""
+ADMIN_PASSWORD = "admin-password"  # no blanks: an ACL file has no quoting
+PASSWORDS = {"wallet-1": "first-password", "wallet-2": "second-password"}
+
+
+def users():
+    """Return the lines of the ACL file."""
+    bots = [
+        f"user wallet-{name} on >{password} resetchannels ~{name}.* -@all {BOT_COMMANDS}"
+        for name, password in PASSWORDS.items()
+    ]
+    return "\n".join(["user default off", f"user admin on >{ADMIN_PASSWORD} ~* &* +@all", *bots, ""])
+
+
+class RedisServer:
+    """A real redis-server whose data outlive its death, as far as its append-only file holds them."""
+
+    def __init__(self, folder):
+        self.folder, self.port, self.process = folder, free_port(), None
+        (folder / "users.acl").write_text(users())
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [
+                "redis-server",
+                *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)),
+                *("--aclfile", str(self.folder / "users.acl"), "--save", ""),
+                *("--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"),
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+        end = time.monotonic() + 10
+        while "PONG" not in self.admin("PING"):
+            assert time.monotonic() < end, "redis-server does not answer"
+            time.sleep(0.02)
+        return self
+
+    def admin(self, *command):
+        """Do one command as admin, without any client of ours; returns the raw answer."""
+        text = "".join(f"{part}\r\n" for part in (f"AUTH admin {ADMIN_PASSWORD}", " ".join(command), "QUIT"))
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1) as sock:
+                sock.sendall(text.encode())
+                return b"".join(iter(lambda: sock.recv(65536), b"")).decode()
+        except OSError:
+            return ""
+
+    def login(self, wallet="wallet-1"):
+        return RedisLogin("127.0.0.1", self.port, f"wallet-{wallet}", Secret(PASSWORDS[wallet]))
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def redis_server(tmp_path):
+    """Return a running, empty server."""
+    if shutil.which("redis-server") is None:
+        assert os.geteuid() == 0, "no redis-server: apt-get install redis-server"
+        apt_install(["redis-server"], Path(tmp_path / "apt.log"))
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    server = RedisServer(folder).start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+FREEZE, THAW = signal.SIGSTOP, signal.SIGCONT
