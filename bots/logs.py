@@ -1,4 +1,4 @@
-"""One JSON line per event on stdout."""
+"""One JSON line per event: on stdout, and in the wallet's log volume."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ import logging
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from bots.log_files import FileHandler
+from bots.secret import mask
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
 
 __all__ = ["EventLog", "configure"]
 
 _LIBRARIES = ("pyinjective", "asyncio", "aiohttp", "grpc", "urllib3", "web3")
+_DECISIONS = frozenset({"decision", "order_placed", "order_cancelled", "fill", "halted"})
+"""Events of `enhanced_trading.log`."""
 
 
 class _JsonFormatter(logging.Formatter):
@@ -30,7 +39,7 @@ class _JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             # The text of a foreign exception may quote a request; its type and place do not.
             line["error"] = type(record.exc_info[1]).__name__
-        return json.dumps(line, default=_plain)
+        return mask(json.dumps(line, default=_plain))
 
 
 def _plain(value: Any) -> str:
@@ -59,14 +68,50 @@ class EventLog:
         """Log what a person should look at."""
         self._logger.error(event, extra={"fields": fields})
 
+    def crashed(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """Log what nobody caught, in one line instead of a traceback; made for `sys.excepthook`."""
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+        self.error("crashed", error=f"{kind.__name__}: {error}", where=where)
 
-def configure(bot_id: str, level: str) -> EventLog:
-    """Set up all logging; call it before the SDK is imported, which configures logging by itself."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_JsonFormatter(bot_id))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for name in _LIBRARIES:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+def configure(
+    bot_id: str, level: str, folder: Path | None = None, market: str = "", kind: str = ""
+) -> EventLog:
+    """Set up all logging; call it before the SDK is imported, which configures logging by itself.
+
+    With a `folder`, the lines also go to `<folder>/<market>/<kind>_trader.log`, and decisions with what came
+    of them to `enhanced_trading.log` beside it, whatever the level. `kind` is spot or derivative.
+    """
+    stdout = logging.StreamHandler(sys.stdout)
+    stdout.setLevel(level)
+    handlers: list[logging.Handler] = [stdout]
     logger = logging.getLogger("bot")
     logger.setLevel(level)
-    return EventLog(logger)
+    if folder is not None:
+        handlers += _files(folder / market, f"{kind}_trader.log", stdout)
+        logger.setLevel(min(logger.level, logging.INFO))
+    for handler in handlers:
+        handler.setFormatter(_JsonFormatter(bot_id))
+    logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
+    for name in _LIBRARIES:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    log = EventLog(logger)
+    sys.excepthook = log.crashed
+    return log
+
+
+def _files(folder: Path, name: str, stdout: logging.Handler) -> list[logging.Handler]:
+    def tell(event: str, **fields: Any) -> None:
+        # To stdout alone: the other file may be on the same full disk.
+        extra = {"fields": fields}
+        stdout.handle(
+            logging.getLogger("bot").makeRecord("bot", logging.WARNING, "", 0, event, (), None, None, extra)
+        )
+
+    everything = FileHandler(folder / name, tell)
+    everything.setLevel(stdout.level)
+    decisions = FileHandler(folder / "enhanced_trading.log", tell)
+    decisions.addFilter(lambda record: record.getMessage() in _DECISIONS)
+    return [everything, decisions]
