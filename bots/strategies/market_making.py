@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from bots.model import Decision, MarketView, Quote, Side
+from bots.model import Decision, Side
 from bots.parameters import number, whole
+from bots.ticks import on_ticks, price_on_tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from bots.model import MarketView, Quote
 
 __all__ = ["TYPES", "Parameters", "decide", "inventory_ratio"]
 
@@ -67,14 +70,12 @@ def _level(
     view: MarketView, parameters: Parameters, centre: Decimal, ratio: Decimal, level: int
 ) -> Iterator[Quote]:
     distance = (parameters.half_spread_bps + level * parameters.level_step_bps) / _BPS
-    market = view.market
-    for side, price, rounding, share in (
-        (Side.BUY, centre * (1 - distance), ROUND_FLOOR, 1 - max(ratio, Decimal(0))),
-        (Side.SELL, centre * (1 + distance), ROUND_CEILING, 1 + min(ratio, Decimal(0))),
+    for side, price, share in (
+        (Side.BUY, centre * (1 - distance), 1 - max(ratio, Decimal(0))),
+        (Side.SELL, centre * (1 + distance), 1 + min(ratio, Decimal(0))),
     ):
-        on_tick = (price / market.price_tick).to_integral_value(rounding) * market.price_tick
-        if on_tick <= 0:
-            continue
-        quantity = parameters.order_notional * share / on_tick // market.quantity_tick * market.quantity_tick
-        if quantity * on_tick >= market.min_notional:
-            yield Quote(side, on_tick, quantity)
+        on_tick = price_on_tick(view.market, side, price)
+        if on_tick > 0:
+            quote = on_ticks(view.market, side, on_tick, parameters.order_notional * share / on_tick)
+            if quote:
+                yield quote
