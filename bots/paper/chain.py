@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections import OrderedDict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from bots import addresses
-from bots.paper import messages
+from bots.paper import clearing, funding, messages, messages_form, state
+from bots.paper.authz import Grants
 from bots.paper.errors import VenueError
 from bots.paper.events import BlockEvents
 from bots.paper.exchange import Exchange
 from bots.paper.ledger import FEES
 from bots.paper.markets import INJ
 from bots.paper.proto import abci_pb2, pack
+from bots.paper.store import Store
 from bots.paper.transactions import MIN_GAS_PRICE, Account, Transaction, check, decode
-from bots.paper.units import to_wire
+from bots.paper.units import ZERO, to_wire
 
 if TYPE_CHECKING:
     from bots.paper.flow import Flow
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Chain"]
 
 _LOG = logging.getLogger(__name__)
-_KEPT_TRANSACTIONS = 5000
 _MEMPOOL_SIZE = 2000
+_NANO = 10**6
+"""Nanoseconds in a millisecond."""
 _GAS_PER_ORDER = 65_000
 _GAS_BASE = 120_000
 
@@ -36,16 +38,27 @@ _GAS_BASE = 120_000
 class Chain:
     """All state of the venue; one block at a time, in one thread."""
 
-    def __init__(self, markets: dict[str, Market], flow: Flow | None = None) -> None:
+    def __init__(
+        self, markets: dict[str, Market], flow: Flow | None = None, store: Store | None = None
+    ) -> None:
         self.events = BlockEvents()
-        self.exchange = Exchange(markets, self.events)
+        self.exchange = Exchange(markets, self.events, self.mark_price)
         self.flow = flow
+        self.store = store or Store()
+        """Holds all trades and the last transactions, and everything that a restart must find again."""
+        self.grants = Grants(self.exchange.ledger.undo)
         self.accounts: dict[str, Account] = {}
         self.mempool: list[Transaction] = []
-        self.results: OrderedDict[str, tuple[Transaction, Any]] = OrderedDict()
-        """Transaction and `TxResponse` by hash, the last few thousand."""
+        self._delivered: list[tuple[str, bytes, bytes]] = []
         self.height = 1
-        self.time = time.time()
+        self.time_ms = time.time_ns() // _NANO
+        """The last block's time in Unix milliseconds."""
+        state.restore(self, self.store.load())
+
+    @property
+    def time(self) -> float:
+        """The last block's time in Unix seconds."""
+        return self.time_ms / 1000
 
     def account(self, address: str) -> Account | None:
         """Return an account; it exists once it has been sent money."""
@@ -53,7 +66,10 @@ class Chain:
 
     def open_account(self, address: str) -> Account:
         """Return an account, made when it is new. Numbers begin at 1: the SDK takes 0 for unknown."""
-        return self.accounts.setdefault(address, Account(number=len(self.accounts) + 1))
+        if address not in self.accounts:
+            self.accounts[address] = Account(number=len(self.accounts) + 1)
+            self.exchange.ledger.undo.append(lambda: self.accounts.__delitem__(address))
+        return self.accounts[address]
 
     def mark_price(self, market: Market) -> Decimal:
         """Return the price that positions are valued at; an oracle's, on the chain."""
@@ -78,19 +94,19 @@ class Chain:
             raise VenueError(9, f"account {tx.signer} not found: unknown address", "sdk")
         if len(self.mempool) >= _MEMPOOL_SIZE:
             raise VenueError(20, "mempool is full", "sdk")
-        fee = check(tx, account, self.height)
+        fee = INJ.to_human(check(tx, account, self.height))
         payer = addresses.default_subaccount(tx.signer)
-        self.exchange.ledger.move(payer, FEES, INJ.denom, INJ.to_human(fee))
+        self.exchange.ledger.require(payer, INJ.denom, fee, 5, "sdk")
         account.pending += 1
         self.mempool.append(tx)
 
-    def simulate(self, raw: bytes) -> int:
-        """Return the gas that a transaction would use; it is decoded, not run.
+    def simulate(self, raw: bytes) -> Any:
+        """Run a transaction on the last block's state, take it back, and return its `SimulationResponse` fields.
 
         No valid signature is asked for.
 
         Raises:
-            VenueError: it cannot be decoded, or the sequence is wrong.
+            VenueError: it cannot be decoded, the sequence is wrong, or a message is refused.
         """
         tx = decode(raw)
         account = self.account(tx.signer) or Account(0)
@@ -98,28 +114,65 @@ class Chain:
         if sequence != account.pending:
             log = f"account sequence mismatch, expected {account.pending}, got {sequence}"
             raise VenueError(32, log, "sdk")
-        return _gas(tx)
+        undo, events = self.exchange.ledger.undo, self.events.checkpoint()
+        undo.clear()
+        try:
+            return _gas(tx), self._run_messages(tx)
+        finally:
+            self._take_back(events)
 
     # ---- blocks
 
     def end_block(self) -> Any:
-        """Make one block and return its stream message."""
+        """Make one block, keep it, and return its stream message.
+
+        Raises:
+            StateError: it cannot be kept; nothing of it may be told.
+        """
         self.height += 1
-        self.time = time.time()
-        self.exchange.height = self.height
+        self.time_ms = max(time.time_ns() // _NANO, self.time_ms + 1)
+        self.exchange.height, self.exchange.time_ms = self.height, self.time_ms
+        self.grants.prune(self.time_ms)
         pool, self.mempool = self.mempool, []
         for tx in pool:
             self._deliver(tx)
+        for account in self.accounts.values():
+            account.pending = account.sequence
         if self.flow is not None:
             self.flow.trade(self.exchange)
-        self.exchange.end_block(self.height)
+        clearing.clear(self.exchange)
+        self._pay_funding()
+        self.exchange.ledger.undo.clear()
+        self.keep(told=True)
         message = self.events.take()
-        message.block_height, message.block_time = self.height, int(self.time * 1000)
+        message.block_height, message.block_time = self.height, self.time_ms
         message.gas_price = to_wire(Decimal(MIN_GAS_PRICE))
         return message
 
+    def keep(self, *, told: bool = False) -> None:
+        """Write down the state as it is, with a block's trades and transactions when one was `told` of.
+
+        Raises:
+            StateError: it cannot be kept.
+        """
+        trades = self.exchange.trades if told else []
+        self.store.write(state.rows(self), trades, self._delivered)
+        self._delivered = []
+
+    def _pay_funding(self) -> None:
+        exchange, now = self.exchange, self.time_ms // 1000
+        for market in exchange.markets.values():
+            if market.derivative:
+                kept, traded = exchange.funding[market.id], exchange.volumes[market.id]
+                mark = self.mark_price(market)
+                size = sum((quantity for _, quantity in traded), ZERO)
+                if size:
+                    average = sum((price * quantity for price, quantity in traded), ZERO) / size
+                    kept = funding.traded(kept, average, mark, now)
+                exchange.funding[market.id] = funding.advanced(kept, market, mark, now)
+            exchange.volumes[market.id].clear()
+
     def _deliver(self, tx: Transaction) -> None:
-        self.accounts[tx.signer].sequence += 1
         response = abci_pb2.TxResponse(
             txhash=tx.hash,
             height=self.height,
@@ -128,6 +181,7 @@ class Chain:
             timestamp=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.time)),
         )
         try:
+            self._enter(tx)
             response.data = self._run(tx)
         except VenueError as error:
             response.code, response.codespace, response.raw_log = error.code, error.codespace, str(error)
@@ -138,42 +192,58 @@ class Chain:
                 "sdk",
                 "internal error of the paper venue",
             )
-        self.results[tx.hash] = (tx, response)
-        if len(self.results) > _KEPT_TRANSACTIONS:
-            self.results.popitem(last=False)
+        self._delivered.append((tx.hash, tx.raw, response.SerializeToString()))
+
+    def result(self, tx_hash: str) -> tuple[Transaction, Any] | None:
+        """Return a delivered transaction and its `TxResponse`; the last twenty thousand are kept."""
+        found = self.store.transaction(tx_hash)
+        return None if found is None else (decode(found[0]), abci_pb2.TxResponse.FromString(found[1]))
+
+    def _enter(self, tx: Transaction) -> None:
+        """Check again what may have changed since CheckTx, and charge the fee.
+
+        Raises:
+            VenueError: sdk codes 30, 32, 5; the transaction costs nothing then and its sequence stays free.
+        """
+        account = self.accounts[tx.signer]
+        fee = INJ.to_human(check(tx, account, self.height, account.sequence))
+        payer = addresses.default_subaccount(tx.signer)
+        self.exchange.ledger.move(payer, FEES, INJ.denom, fee)
+        account.sequence += 1
 
     def _run(self, tx: Transaction) -> str:
         """Run all messages or none; returns the hex of their `TxMsgData`."""
-        if 0 < tx.body.timeout_height < self.height:
-            raise VenueError(
-                30, f"block height: {self.height}, timeout height: {tx.body.timeout_height}", "sdk"
-            )
         if _gas(tx) > tx.auth.fee.gas_limit:
             raise VenueError(
                 11, f"out of gas; gasWanted: {tx.auth.fee.gas_limit}, gasUsed: {_gas(tx)}", "sdk"
             )
-        undo = self.exchange.ledger.undo
-        undo.clear()
+        self.exchange.ledger.undo.clear()
         events = self.events.checkpoint()
-        data = abci_pb2.TxMsgData()
         try:
-            for index, message in enumerate(tx.messages):
-                data.msg_responses.append(pack(self._run_message(message, tx.signer, index)))
+            data = self._run_messages(tx)
         except Exception:
-            while undo:
-                undo.pop()()
-            self.events.restore(events)
+            self._take_back(events)
             raise
         return str(data.SerializeToString().hex().upper())
 
+    def _run_messages(self, tx: Transaction) -> Any:
+        data = abci_pb2.TxMsgData()
+        for index, message in enumerate(tx.messages):
+            data.msg_responses.append(pack(self._run_message(message, tx.signer, index)))
+        return data
+
+    def _take_back(self, events: Any) -> None:
+        undo = self.exchange.ledger.undo
+        while undo:
+            undo.pop()()
+        self.events.restore(events)
+
     def _run_message(self, message: Any, signer: str, index: int) -> Any:
         try:
-            response = messages.run(self.exchange, message, signer)
+            response = messages.run(self, message, signer)
         except VenueError as error:
             log = f"failed to execute message; message index: {index}: {error}"
             raise VenueError(error.code, log, error.codespace) from error
-        if hasattr(message, "to_address"):
-            self.open_account(message.to_address)
         return response
 
 
@@ -188,7 +258,8 @@ def _refusal(raw: bytes, error: VenueError) -> Any:
 
 def _gas(tx: Transaction) -> int:
     """Roughly what the chain charges: a fixed part and a part per order."""
-    return _GAS_BASE + _GAS_PER_ORDER * sum(_order_count(message) for message in tx.messages)
+    leaves = [leaf for message in tx.messages for leaf in messages_form.leaves(message)]
+    return _GAS_BASE + _GAS_PER_ORDER * sum(_order_count(leaf) for leaf in leaves)
 
 
 def _order_count(message: Any) -> int:

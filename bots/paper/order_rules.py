@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bots.paper.exchange import Exchange
     from bots.paper.markets import Market
 
-__all__ = ["BUY_TYPES", "NewOrder", "check", "own_subaccount"]
+__all__ = ["BUY_TYPES", "NewOrder", "any_subaccount", "check", "own_subaccount"]
 
 BUY_TYPES = frozenset({1, 7})
 _POST_ONLY_TYPES = frozenset({7, 8})
@@ -127,7 +127,19 @@ def own_subaccount(subaccount: str, sender: str) -> str:
     Raises:
         VenueError: exchange code 10, not an id, or somebody else's.
     """
-    text = subaccount.lower()
-    if not _SUBACCOUNT.fullmatch(text) or text[2:42] != addresses.to_bytes(sender).hex():
+    text = any_subaccount(subaccount)
+    if text[2:42] != addresses.to_bytes(sender).hex():
         raise VenueError(10, f"subaccount {subaccount[:70]!r} is not one of {sender}: invalid subaccount id")
+    return text
+
+
+def any_subaccount(subaccount: str) -> str:
+    """Return the full id of anybody's subaccount.
+
+    Raises:
+        VenueError: exchange code 10, not an id.
+    """
+    text = subaccount.lower()
+    if not _SUBACCOUNT.fullmatch(text):
+        raise VenueError(10, f"{subaccount[:70]!r} is no subaccount: invalid subaccount id")
     return text

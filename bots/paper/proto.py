@@ -12,7 +12,9 @@ import grpc
 from google.protobuf import any_pb2, message_factory  # type: ignore[import-untyped]  # ships no types
 from pyinjective.proto.cosmos.auth.v1beta1 import auth_pb2
 from pyinjective.proto.cosmos.auth.v1beta1 import query_pb2 as auth_query
+from pyinjective.proto.cosmos.authz.v1beta1 import authz_pb2
 from pyinjective.proto.cosmos.authz.v1beta1 import query_pb2 as authz_query
+from pyinjective.proto.cosmos.authz.v1beta1 import tx_pb2 as authz_tx
 from pyinjective.proto.cosmos.bank.v1beta1 import query_pb2 as bank_query
 from pyinjective.proto.cosmos.bank.v1beta1 import tx_pb2 as bank_tx
 from pyinjective.proto.cosmos.base.abci.v1beta1 import abci_pb2
@@ -30,6 +32,9 @@ from pyinjective.proto.exchange import (
     injective_spot_exchange_rpc_pb2 as spot_indexer,
 )
 from pyinjective.proto.injective.crypto.v1beta1.ethsecp256k1 import keys_pb2
+from pyinjective.proto.injective.exchange.v2 import (
+    authz_pb2 as exchange_authz,
+)
 from pyinjective.proto.injective.exchange.v2 import (
     exchange_pb2,
     market_pb2,
@@ -56,11 +61,14 @@ __all__ = [
     "account_pb2",
     "auth_pb2",
     "auth_query",
+    "authz_pb2",
     "authz_query",
+    "authz_tx",
     "bank_query",
     "bank_tx",
     "coin_pb2",
     "derivative_indexer",
+    "exchange_authz",
     "exchange_pb2",
     "exchange_query",
     "exchange_tx",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from bots import addresses
+from bots.paper.authz_queries import AuthzQueries
 from bots.paper.errors import NotFoundError, VenueError
 from bots.paper.exchange_queries import ExchangeQueries
 from bots.paper.indexer import Indexer
@@ -68,7 +69,7 @@ class Queries:
                 "Service",
                 {"Simulate": self._simulate, "BroadcastTx": self._broadcast, "GetTx": self._tx},
             ),
-            (authz_query, "Query", {"Grants": lambda _r: authz_query.QueryGrantsResponse()}),
+            (authz_query, "Query", AuthzQueries(self._chain).methods()),
             (txfees_query, "Query", {"GetEipBaseFee": self._base_fee}),
             (exchange_query, "Query", ExchangeQueries(self._chain).methods()),
             (spot_indexer, "InjectiveSpotExchangeRPC", indexer.spot()),

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import coincurve
 
 from bots import addresses
+from bots.paper import messages_form
 from bots.paper.errors import VenueError
-from bots.paper.proto import bank_tx, exchange_tx, keys_pb2, tx_pb2
+from bots.paper.proto import keys_pb2, tx_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,19 +25,6 @@ MIN_GAS_PRICE = 160_000_000
 
 _PUBKEY_URL = "/injective.crypto.v1beta1.ethsecp256k1.PubKey"
 _SIGNATURE_SIZES = (64, 65)
-_MAX_CID = 36
-_SENDER_MESSAGES = (
-    exchange_tx.MsgBatchUpdateOrders,
-    exchange_tx.MsgCreateSpotLimitOrder,
-    exchange_tx.MsgCreateSpotMarketOrder,
-    exchange_tx.MsgCancelSpotOrder,
-    exchange_tx.MsgCreateDerivativeLimitOrder,
-    exchange_tx.MsgCreateDerivativeMarketOrder,
-    exchange_tx.MsgCancelDerivativeOrder,
-    exchange_tx.MsgDeposit,
-    exchange_tx.MsgWithdraw,
-)
-_MESSAGES = {f"/{kind.DESCRIPTOR.full_name}": kind for kind in (*_SENDER_MESSAGES, bank_tx.MsgSend)}
 
 
 @dataclass
@@ -81,7 +69,7 @@ def decode(raw: bytes) -> Transaction:
         envelope = tx_pb2.TxRaw.FromString(raw)
         body = tx_pb2.TxBody.FromString(envelope.body_bytes)
         auth = tx_pb2.AuthInfo.FromString(envelope.auth_info_bytes)
-        messages = [_unpack(wrapped) for wrapped in body.messages]
+        messages = [messages_form.unpack(wrapped) for wrapped in body.messages]
         public_key = _public_key(auth)
     except VenueError:
         raise
@@ -107,13 +95,6 @@ def decode(raw: bytes) -> Transaction:
     return transaction
 
 
-def _unpack(wrapped: Any) -> Any:
-    kind = _MESSAGES.get(wrapped.type_url)
-    if kind is None:
-        raise VenueError(2, f"unable to resolve type URL {wrapped.type_url[:100]}: tx parse error", "sdk")
-    return kind.FromString(wrapped.value)
-
-
 def _public_key(auth: Any) -> coincurve.PublicKey:
     wrapped = auth.signer_infos[0].public_key
     if wrapped.type_url != _PUBKEY_URL:
@@ -124,53 +105,35 @@ def _public_key(auth: Any) -> coincurve.PublicKey:
 
 
 def _validate(message: Any, signer: str) -> None:
-    """Check what needs no state: the sender and the form of the message (ValidateBasic on the chain)."""
-    sender = message.from_address if isinstance(message, bank_tx.MsgSend) else message.sender
-    if sender != signer:
-        log = f"pubKey does not match signer address {sender[:60]} with signer index: 0: invalid pubkey"
+    """Check what needs no state: the signer and the form of the message.
+
+    What a `MsgExec` wraps is checked when it is run, as on the chain.
+    """
+    named = messages_form.signer_of(message)
+    if named != signer:
+        log = f"pubKey does not match signer address {named[:60]} with signer index: 0: invalid pubkey"
         raise VenueError(8, log, "sdk")
-    for order in _orders(message):
-        if len(order.order_info.cid) > _MAX_CID:
-            raise VenueError(98, f"client order id is longer than {_MAX_CID}: invalid client order id")
-    if isinstance(message, exchange_tx.MsgDeposit | exchange_tx.MsgWithdraw) and _is_default(
-        message.subaccount_id
-    ):
-        raise VenueError(10, "the default subaccount is the bank account itself: invalid subaccount id")
-    if isinstance(message, exchange_tx.MsgBatchUpdateOrders):
-        cancels_all = bool(
-            message.spot_market_ids_to_cancel_all or message.derivative_market_ids_to_cancel_all
-        )
-        if bool(message.subaccount_id) != cancels_all:
-            raise VenueError(
-                58,
-                "msg contains cancel all marketIDs without subaccountID or the other way round: "
-                "invalid batch msg update",
-            )
+    messages_form.check(message)
 
 
-def _is_default(subaccount: str) -> bool:
-    return subaccount.endswith("0" * 24)
+def _check_payer(tx: Transaction) -> None:
+    fee = tx.auth.fee
+    if fee.payer not in {"", tx.signer}:
+        raise VenueError(4, "wrong number of signers; expected 2, got 1: unauthorized", "sdk")
+    if fee.granter not in {"", tx.signer}:
+        # Nobody has a fee allowance here: the messages that give one are not served.
+        log = f"{fee.granter[:60]} does not allow to pay fees for {tx.signer}: fee-grant not found: not found"
+        raise VenueError(38, log, "sdk")
 
 
-def _orders(message: Any) -> list[Any]:
-    if isinstance(message, exchange_tx.MsgBatchUpdateOrders):
-        return [
-            *message.spot_orders_to_create,
-            *message.derivative_orders_to_create,
-            *message.spot_market_orders_to_create,
-            *message.derivative_market_orders_to_create,
-        ]
-    return [message.order] if hasattr(message, "order") else []
-
-
-def check(tx: Transaction, account: Account, height: int) -> int:
-    """Check timeout height, fee, sequence and signature, in the chain's order.
+def check(tx: Transaction, account: Account, height: int, expected: int | None = None) -> int:
+    """Check timeout height, fee, who pays it, sequence and signature, in the chain's order.
 
     Returns:
         The fee in 10⁻¹⁸ INJ.
 
     Raises:
-        VenueError: sdk codes 30, 13, 32, 4.
+        VenueError: sdk codes 30, 13, 38, 32, 4.
     """
     if 0 < tx.body.timeout_height < height:
         raise VenueError(
@@ -182,6 +145,7 @@ def check(tx: Transaction, account: Account, height: int) -> int:
         raise VenueError(
             13, f"insufficient fees; got: {paid}inj required: {required}inj: insufficient fee", "sdk"
         )
+    _check_payer(tx)
     sequence = tx.auth.signer_infos[0].sequence
     if sequence != account.pending:
         raise VenueError(
