@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,13 +13,16 @@ from bots.model import MarketView, NewOrder
 from bots.working import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from bots.config import TraderConfig
+    from bots.config_model import TraderConfig
     from bots.logs import EventLog
-    from bots.model import Batch, Inventory, MarketInfo, OpenOrder, Quote
+    from bots.model import Batch, Inventory, MarketInfo, OpenOrder, PricePoint, Quote
 
 __all__ = ["Quoter", "ReferencePrice"]
+
+_TELL_SECONDS = 10.0
+"""A decision that changes nothing is told this often."""
 
 
 class ReferencePrice(Protocol):
@@ -26,11 +31,19 @@ class ReferencePrice(Protocol):
     price: Decimal
 
     @property
+    def history(self) -> Sequence[PricePoint]:
+        """The prices so far, about one a second, as many as the strategy looks back on."""
+
+    @property
     def age(self) -> float | None:
         """Seconds since it came; None before the first."""
 
     def start(self) -> None:
         """Begin to follow it."""
+
+
+def _random_cid() -> str:
+    return uuid.uuid4().hex
 
 
 class Quoter:
@@ -41,23 +54,48 @@ class Quoter:
         reference: ReferencePrice,
         config: TraderConfig,
         log: EventLog,
+        new_cid: Callable[[], str] = _random_cid,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reference = reference
         self._config = config
         self._log = log
+        self._new_cid = new_cid
+        self._clock = clock
+        self._rate = risk.RateLimit(config.risk.max_orders_per_second)
         self._stale = False
+        self._told_at: float | None = None
 
     def changes(self, market: MarketInfo, inventory: Inventory, have: Iterable[OpenOrder]) -> Batch:
         """Return what leads from the orders in the book to those that should stand there."""
         limits = self._config.risk
-        view = MarketView(market, self._reference.price, inventory, limits.max_position_notional)
-        wanted, reason = self._wanted(view)
-        batch = plan(
-            wanted, have, self._config.execution.refresh_bps, lambda quote: self._new_order(quote, view)
+        view = MarketView(
+            market,
+            self._reference.price,
+            inventory,
+            limits.max_position_notional,
+            tuple(self._reference.history),
         )
-        if batch.create or batch.cancel:
-            self._log.info("decision", reason=reason, create=len(batch.create), cancel=len(batch.cancel))
+        wanted, reason = self._wanted(view)
+        refresh = self._config.execution.refresh_bps
+        now = self._clock()
+        batch, waiting = self._in_time(plan(wanted, have, refresh, lambda q: self._new_order(q, view)), now)
+        if waiting:
+            reason += f"; {waiting} must wait: max_orders_per_second {limits.max_orders_per_second}"
+        self._tell(batch, reason, now)
         return batch
+
+    def _in_time(self, batch: Batch, now: float) -> tuple[Batch, int]:
+        """Hold back the orders above the rate; the next decision wants them again. Cancellations all go."""
+        allowed = self._rate.take(len(batch.create), now)
+        return replace(batch, create=batch.create[:allowed]), len(batch.create) - allowed
+
+    def _tell(self, batch: Batch, reason: str, now: float) -> None:
+        idle = not batch.create and not batch.cancel
+        if idle and self._told_at is not None and now - self._told_at < _TELL_SECONDS:
+            return
+        self._told_at = now
+        self._log.info("decision", reason=reason, create=len(batch.create), cancel=len(batch.cancel))
 
     def _wanted(self, view: MarketView) -> tuple[tuple[Quote, ...], str]:
         if not self._reference_is_fresh():
@@ -82,4 +120,4 @@ class Quoter:
         margin = Decimal(0)
         if view.market.derivative:
             margin = quote.price * quote.quantity / self._config.execution.leverage
-        return NewOrder(uuid.uuid4().hex, quote, margin)
+        return NewOrder(self._new_cid(), quote, margin)

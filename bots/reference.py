@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 
-from bots.model import ExchangeError
+from bots.model import ExchangeError, PricePoint
 
 if TYPE_CHECKING:
     from bots.logs import EventLog
@@ -71,14 +72,20 @@ class PaperSource:
 
 
 class Reference:
-    """The last price and how old it is; polls in the background."""
+    """The last price and how old it is; polls in the background, and keeps the last `history` answers."""
 
-    def __init__(self, source: Source, log: EventLog) -> None:
+    def __init__(self, source: Source, log: EventLog, history: int) -> None:
         self._source = source
         self._log = log
         self._at: float | None = None
         self._task: asyncio.Task[None] | None = None
+        self._points: deque[PricePoint] = deque(maxlen=history)
         self.price = Decimal(0)
+
+    @property
+    def history(self) -> tuple[PricePoint, ...]:
+        """The prices so far, oldest first; a poll that brought none left a hole."""
+        return tuple(self._points)
 
     @property
     def age(self) -> float | None:
@@ -97,6 +104,7 @@ class Reference:
                 price = await self._source.mid_price()
                 if price > 0:
                     self.price, self._at = price, asked
+                    self._points.append(PricePoint(time.time(), price))
                 failed = False
             except ExchangeError as error:
                 if not failed:

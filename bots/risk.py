@@ -1,4 +1,4 @@
-"""What no order may break. Pure; stands between the strategy and the exchange."""
+"""What no order may break. No I/O, no clock; stands between the strategy and the exchange."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bots.config_model import RiskLimits
+    from bots.model import MarketInfo
 
-__all__ = ["Refusal", "Verdict", "permit", "reference_is_fresh"]
+__all__ = ["RateLimit", "Refusal", "Verdict", "loss_halt", "permit", "reference_is_fresh"]
 
 _BPS = Decimal(10_000)
 _ZERO = Decimal(0)
@@ -30,6 +31,32 @@ class Verdict(NamedTuple):
 
     permitted: tuple[Quote, ...]
     refused: tuple[Refusal, ...]
+
+
+class RateLimit:
+    """New orders per second: a bucket of one second's worth that fills up again as time passes."""
+
+    def __init__(self, per_second: Decimal) -> None:
+        self._per_second = float(per_second)
+        # Less than one order would never let any through.
+        self._most = max(1.0, self._per_second)
+        self._left = self._most
+        self._at: float | None = None
+
+    def take(self, wanted: int, now: float) -> int:
+        """Return how many of `wanted` orders may go out at `now`, seconds of a clock that only goes on."""
+        since = 0.0 if self._at is None else now - self._at
+        self._left, self._at = min(self._most, self._left + since * self._per_second), now
+        taken = min(wanted, int(self._left))
+        self._left -= taken
+        return taken
+
+
+def loss_halt(day_pnl: Decimal, limits: RiskLimits) -> str:
+    """Return why the bot has to halt, else nothing; `day_pnl` is since 00:00 UTC, in the quote token."""
+    if day_pnl > -limits.daily_loss_limit:
+        return ""
+    return f"lost {-day_pnl:.2f} since 00:00 UTC; daily_loss_limit is {limits.daily_loss_limit}"
 
 
 def reference_is_fresh(age_seconds: float | None, limits: RiskLimits) -> bool:
@@ -51,11 +78,10 @@ def permit(quotes: Iterable[Quote], view: MarketView, limits: RiskLimits) -> Ver
 
 
 def _objection(quote: Quote, before: list[Quote], view: MarketView, limits: RiskLimits) -> str:
-    market, notional = view.market, quote.price * quote.quantity
-    if quote.price <= 0 or quote.quantity <= 0:
-        return "price and quantity must be above zero"
-    if quote.price % market.price_tick or quote.quantity % market.quantity_tick:
-        return "price or quantity is off the market's ticks"
+    notional = quote.price * quote.quantity
+    objection = _form_objection(quote, notional, view.market)
+    if objection:
+        return objection
     if abs(quote.price - view.reference) * _BPS > limits.price_band_bps * view.reference:
         return f"price is more than {limits.price_band_bps} bps from the reference"
     if notional > limits.max_order_notional:
@@ -63,6 +89,17 @@ def _objection(quote: Quote, before: list[Quote], view: MarketView, limits: Risk
     if len(before) >= limits.max_open_orders:
         return f"more than max_open_orders {limits.max_open_orders}"
     return _position_objection(quote, before, view, limits) or _funds_objection(quote, before, view)
+
+
+def _form_objection(quote: Quote, notional: Decimal, market: MarketInfo) -> str:
+    """Return why the exchange would not take such an order at all."""
+    if quote.price <= 0 or quote.quantity <= 0:
+        return "price and quantity must be above zero"
+    if quote.price % market.price_tick or quote.quantity % market.quantity_tick:
+        return "price or quantity is off the market's ticks"
+    if notional < market.min_notional:
+        return f"notional {notional:f} is below the market's least, {market.min_notional}"
+    return ""
 
 
 def _position_objection(quote: Quote, before: list[Quote], view: MarketView, limits: RiskLimits) -> str:

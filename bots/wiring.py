@@ -68,7 +68,7 @@ async def _trade(settings: Settings, log: EventLog, asked: Sequence[int]) -> int
         source = injective.MarketData(
             mainnet, settings.market.market_ids["mainnet"], derivative=settings.derivative
         )
-    reference = Reference(source, log)
+    reference = Reference(source, log, settings.trader.history)
     quoter = Quoter(reference, settings.trader, log)
     try:
         return await Bot(exchange, reference, quoter, log).run(stop)

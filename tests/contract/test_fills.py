@@ -108,7 +108,7 @@ class Life:
         network = injective.network_for("paper", self.hall.endpoints)
         exchange = injective.Injective(network, market_id, self.key, self.address, derivative=derivative)
         trader = load_trader({}, f"wallet-1.{self.market.name}.{self.market.type}", self.market.type)
-        reference = Reference(PaperSource(self.hall.endpoints.http, market_id), self.log)
+        reference = Reference(PaperSource(self.hall.endpoints.http, market_id), self.log, trader.history)
         try:
             quoter = Quoter(reference, trader, self.log)
             return await Bot(exchange, reference, quoter, self.log).run(stop)
