@@ -2,8 +2,8 @@
 
 The key `{BOT_ID}:lease` names its holder for a few seconds and is renewed every second. What is signed under
 it times out, by height, before it can lapse. `{BOT_ID}:horizon:{chain}` holds the greatest such height, and a
-new holder trades only after the chain is past it: so a frozen holder whose last transaction is still on its way
-can do no harm, whatever its own clock says.
+new holder trades only after the chain is past it. So a frozen holder whose last transaction is still on its
+way can do no harm, whatever its own clock says.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, cast
 
+from bots.model import ExchangeError
 from bots.state import Script, StateError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ return redis.call('DEL', KEYS[1])
 """)
 
 
-class LeaseError(Exception):
+class LeaseError(ExchangeError):
     """No new order may go out now; one sentence says why."""
 
 

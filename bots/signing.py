@@ -1,7 +1,7 @@
 """One signer at a time per wallet key: a lock in Redis, and the next sequence handed from one to the next.
 
-Several bots may trade with one key. The chain numbers the transactions of an account, so two that sign at once
-spoil each other's. The lock is a matter of manners, not of safety: the chain refuses a sequence used twice.
+Several bots may trade with one key. The chain numbers the transactions of an account, so two that sign at
+once spoil each other's. The lock is for order, not for safety: the chain takes no sequence twice.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from bots.lease import boot_time
+from bots.model import ExchangeError
 from bots.state import Script, StateError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ return redis.call('DEL', KEYS[1])
 """)
 
 
-class TurnError(Exception):
+class TurnError(ExchangeError):
     """The key may not be used now; nothing was sent. One sentence says why."""
 
 

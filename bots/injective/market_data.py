@@ -27,6 +27,13 @@ class Client(AsyncClient):  # type: ignore[misc]  # the SDK ships no types
         self.last_hash = hashlib.sha256(tx_bytes).hexdigest().upper()
         return await super().broadcast_tx_sync_mode(tx_bytes)
 
+    async def sync_timeout_height(self) -> None:
+        """Do nothing: who signs sets the timeout height.
+
+        The SDK's own, run in the background, would raise it; when the node does not answer it sets 0, which
+        means none at all: a transaction that may still happen at any time.
+        """
+
 
 class MarketData:
     """One market of one network, without a key: what a reference price needs, and the base of `Injective`."""

@@ -14,10 +14,14 @@ from pyinjective.core.broadcaster import MessageBasedTransactionFeeCalculator, M
 from bots.injective.account import Account
 from bots.injective.calls import DEADLINE, call
 from bots.model import Batch, BlockUpdate, ExchangeError, NewOrder, RejectedError, Side, UnknownOutcomeError
+from bots.signing import NoTurn
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from bots.model import MarketInfo
     from bots.secret import Secret
+    from bots.signing import Turn
 
 __all__ = ["Injective"]
 
@@ -28,6 +32,8 @@ _TIMEOUT_BLOCKS = 20
 """A transaction that is not in a block by then never will be: about 13 s."""
 _SEQUENCE_MISMATCH = 32
 _SEQUENCE_ATTEMPTS = 6
+_ALREADY_SENT = 19
+"""The node has this very transaction already."""
 _GAS_MARGIN = Decimal("1.1")
 _EXPECTED = re.compile(r"expected (\d+)")
 
@@ -35,10 +41,31 @@ _EXPECTED = re.compile(r"expected (\d+)")
 class Injective(Account):
     """Trades one market with one key."""
 
-    def __init__(self, network: Any, market_id: str, key: Secret, address: str, *, derivative: bool) -> None:
+    def __init__(  # noqa: PLR0913 - what an account in a market is made of
+        self,
+        network: Any,
+        market_id: str,
+        key: Secret,
+        address: str,
+        *,
+        derivative: bool,
+        turn: Turn | None = None,
+    ) -> None:
+        """Open the channels.
+
+        Args:
+            network: as `network_for` makes it.
+            market_id: 0x and 64 hex digits.
+            key: 64 hex digits.
+            address: bech32 of the key.
+            derivative: whether the market is one.
+            turn: shared with all who sign with this key; left out when nobody else does.
+        """
         super().__init__(network, market_id, address, derivative=derivative)
         self._key = key
+        self._turn: Turn = turn or NoTurn()
         self._broadcaster: Any = None
+        self._height = 0
 
     async def connect(self) -> MarketInfo:
         """Load the market and the account's number and sequence; can be repeated.
@@ -72,7 +99,7 @@ class Injective(Account):
 
     def follow(self, block: BlockUpdate) -> None:
         """Let timeout height and gas price follow the stream."""
-        self._client.timeout_height = block.height + _TIMEOUT_BLOCKS
+        self._height = block.height
         if block.gas_price and self._broadcaster is not None:
             self._broadcaster.update_gas_price(int(block.gas_price * _GAS_MARGIN))
 
@@ -83,40 +110,72 @@ class Injective(Account):
             ExchangeError: not reachable.
         """
         block = await call(self._client.fetch_latest_block(), "latest block")
-        height = int(block["block"]["header"]["height"])
-        self._client.timeout_height = height + _TIMEOUT_BLOCKS
-        return height
+        self._height = int(block["block"]["header"]["height"])
+        return self._height
 
-    async def submit(self, batch: Batch) -> tuple[str, int]:
+    async def submit(
+        self,
+        batch: Batch,
+        permit: Callable[[int], Awaitable[None]] | None = None,
+        max_timeout_height: int | None = None,
+    ) -> tuple[str, int]:
         """Send one batch; returns its transaction's hash and timeout height once the chain has accepted it.
 
         A wrong sequence is certain not to have happened: the very same orders, with the same cids, are signed
-        anew with the right one. Another bot on this key may be faster several times, hence the jitter.
+        anew with the right one, as long as `permit` allows it.
+
+        Args:
+            batch: what to create and to cancel.
+            permit: asked with the timeout height before each signing; what it raises ends the submission.
+            max_timeout_height: the transaction must not outlive this block.
 
         Raises:
             RejectedError: refused; nothing happened.
             UnknownOutcomeError: sent without an answer; look the transaction up before sending anything new.
             ExchangeError: not even sent.
         """
-        message = self._message(batch)
-        for attempt in range(1, _SEQUENCE_ATTEMPTS + 1):
-            height = self._client.timeout_height
-            answer = await self._broadcast(message, height)
-            code = int(answer["code"])
-            if code == 0:
-                return str(answer["txhash"]), height
-            expected = _EXPECTED.search(answer["rawLog"]) if code == _SEQUENCE_MISMATCH else None
-            if expected and attempt < _SEQUENCE_ATTEMPTS:
-                # A query would answer the last block's sequence; the refusal names that of the mempool.
-                self._client.sequence = int(expected[1])
-                await asyncio.sleep(random.uniform(0, 0.05 * attempt))  # noqa: S311 - jitter, no cryptography
-                continue
-            await self.resync()
-            raise RejectedError(code, str(answer["rawLog"])[:300])
+        message, timeout_height = self._message(batch), self._timeout_height(max_timeout_height)
+        async with self._turn.take(patient=bool(batch.create)) as slot:
+            if slot.sequence is None:
+                await self.resync()
+            else:
+                self._client.sequence = slot.sequence
+            for attempt in range(1, _SEQUENCE_ATTEMPTS + 1):
+                if permit is not None:
+                    await permit(timeout_height)
+                if not slot.valid():
+                    raise ExchangeError("the turn at signing was over before anything was sent")
+                answer = await self._broadcast(message, timeout_height)
+                if int(answer["code"]) == 0:
+                    slot.done(self._client.sequence)
+                    return str(answer["txhash"]), timeout_height
+                await self._put_right(answer, timeout_height, attempt)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _timeout_height(self, most: int | None) -> int:
+        height = self._height + _TIMEOUT_BLOCKS
+        if most is not None and most < height:
+            height = most
+        if self._height == 0 or height <= self._height:
+            raise ExchangeError("no block is left in which the transaction could be")
+        return height
+
+    async def _put_right(self, answer: Any, timeout_height: int, attempt: int) -> None:
+        """Take the sequence that a refusal names; raise any other refusal."""
+        code, log = int(answer["code"]), str(answer["rawLog"])
+        if code == _ALREADY_SENT:
+            raise UnknownOutcomeError(self._client.last_hash, timeout_height)
+        expected = _EXPECTED.search(log) if code == _SEQUENCE_MISMATCH else None
+        if expected is None or attempt == _SEQUENCE_ATTEMPTS:
+            raise RejectedError(code, log[:300])
+        # A query would answer the last block's sequence; the refusal names that of the mempool. A signer that
+        # did not wait for its turn may be faster several times, hence the jitter.
+        self._client.sequence = int(expected[1])
+        await asyncio.sleep(random.uniform(0, 0.05 * attempt))  # noqa: S311 - jitter, no cryptography
 
     async def _broadcast(self, message: Any, timeout_height: int) -> Any:
         self._client.last_hash = ""
+        self._client.timeout_height = timeout_height
         try:
             async with asyncio.timeout(DEADLINE):
                 return (await self._broadcaster.broadcast([message]))["txResponse"]

@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from bots.lease import Lease, LeaseError
-from bots.state import State, StateError
+from bots.state import State
 
 BOT = "wallet-1.inj-usdt.spot"
 
