@@ -59,6 +59,7 @@ def _answer(response: Any, found: Sequence[Grant], page: Any, form: Callable[[Gr
     begin = int.from_bytes(page.key, "big") if page.key else page.offset
     end = begin + (page.limit or _PAGE)
     response.grants.extend(form(grant) for grant in found[begin:end])
+    response.pagination.SetInParent()
     if end < len(found):
         response.pagination.next_key = end.to_bytes(8, "big")
     if page.count_total:
