@@ -218,7 +218,7 @@ class Trader:
         answer = self.chain.broadcast(self.sign(*messages))
         assert answer.code == 0, answer.raw_log
         self.chain.end_block()
-        return self.chain.results[answer.txhash][1]
+        return self.chain.result(answer.txhash)[1]
 
 
 @pytest.fixture
@@ -235,6 +235,12 @@ def chain() -> Any:
 def trader(chain: Any) -> Callable[[int], Trader]:
     """Make funded traders on the chain, by number."""
     return lambda number: Trader(chain, number)
+
+
+@pytest.fixture
+def trader_of() -> Callable[[Any, int], Trader]:
+    """Make funded traders on any chain, by number."""
+    return Trader
 
 
 def run(coroutine: Any) -> Any:

@@ -20,12 +20,12 @@ import grpc
 from aiohttp import web
 
 from bots.config import ConfigError, load_markets
-from bots.paper import snapshot
 from bots.paper.chain import Chain
-from bots.paper.errors import StartupError
+from bots.paper.errors import StartupError, StateError
 from bots.paper.flow import Flow
 from bots.paper.markets import list_markets
 from bots.paper.queries import Queries
+from bots.paper.store import Store
 from bots.paper.stream import Streams
 from bots.paper.web import application
 
@@ -33,11 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LOG = logging.getLogger("bots.paper")
-_SNAPSHOT_SECONDS = 1.0
 
 
 class Venue:
-    """Everything that runs: chain, gRPC, HTTP, blocks, snapshots."""
+    """Everything that runs: chain, gRPC, HTTP, blocks."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._grpc_listen = _listen(env, "PAPER_LISTEN_GRPC", "127.0.0.1:9900")
@@ -45,26 +44,29 @@ class Venue:
         self._block_time = _number(env, "BLOCK_TIME", "0.65")
         markets = list_markets(load_markets(env).values())
         self._flow = Flow(markets, int(_number(env, "PAPER_SEED", "1")))
-        self.chain = Chain(markets, self._flow)
+        self.chain = Chain(markets, self._flow, Store(_state_file(env)))
         self._streams = Streams()
-        self._state = _state_file(env)
-        self._saved_at = 0.0
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
-        if self._state and snapshot.restore(self.chain, self._state):
-            _LOG.info("state restored at height %d", self.chain.height)
         self._flow.fund(self.chain.exchange)
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         server = await self._serve_grpc()
         runner = await self._serve_http()
-        _LOG.info("paper venue up, gRPC %s, HTTP %s", self._grpc_listen, self._http_listen)
-        await self._make_blocks(stopping)
-        self._save(force=True)
-        await server.stop(grace=0.5)
-        await runner.cleanup()
+        _LOG.info(
+            "paper venue up at height %d, gRPC %s, HTTP %s",
+            self.chain.height,
+            self._grpc_listen,
+            self._http_listen,
+        )
+        try:
+            await self._make_blocks(stopping)
+        finally:
+            await server.stop(grace=0.5)
+            await runner.cleanup()
+            self.chain.store.close()
 
     async def _serve_grpc(self) -> grpc.aio.Server:
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
@@ -79,7 +81,7 @@ class Venue:
         return server
 
     async def _serve_http(self) -> web.AppRunner:
-        runner = web.AppRunner(application(self.chain, self._keep), access_log=None)
+        runner = web.AppRunner(application(self.chain), access_log=None)
         await runner.setup()
         host, _, port = self._http_listen.rpartition(":")
         try:
@@ -99,15 +101,6 @@ class Venue:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), max(0, due - loop.time()))
             self._streams.publish(self.chain.end_block())
-            self._save(force=False)
-
-    def _keep(self) -> None:
-        self._save(force=True)
-
-    def _save(self, *, force: bool) -> None:
-        if self._state and (force or self.chain.time - self._saved_at >= _SNAPSHOT_SECONDS):
-            snapshot.save(self.chain, self._state)
-            self._saved_at = self.chain.time
 
 
 def _listen(env: Mapping[str, str], name: str, default: str) -> str:
@@ -137,7 +130,7 @@ def _state_file(env: Mapping[str, str]) -> Path | None:
         raise StartupError(
             f"STATE_DIR {folder!r} is not a folder that can be written; make it or leave it unset."
         )
-    return path / "venue.json"
+    return path / "venue.sqlite"
 
 
 def main() -> int:
@@ -148,7 +141,7 @@ def main() -> int:
     )
     try:
         asyncio.run(Venue(os.environ).run())
-    except (StartupError, ConfigError) as error:
+    except (StartupError, StateError, ConfigError) as error:
         sys.stderr.write(f"paper venue: {error}\n")
         return 2
     return 0

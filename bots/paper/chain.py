@@ -9,17 +9,18 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from bots import addresses
-from bots.paper import clearing, funding, messages, messages_form, state
+from bots.paper import clearing, messages, state
 from bots.paper.authz import Grants
 from bots.paper.errors import VenueError
 from bots.paper.events import BlockEvents
 from bots.paper.exchange import Exchange
+from bots.paper.gas import gas_used
 from bots.paper.ledger import FEES
 from bots.paper.markets import INJ
 from bots.paper.proto import abci_pb2, pack
 from bots.paper.store import Store
 from bots.paper.transactions import MIN_GAS_PRICE, Account, Transaction, check, decode
-from bots.paper.units import ZERO, to_wire
+from bots.paper.units import to_wire
 
 if TYPE_CHECKING:
     from bots.paper.flow import Flow
@@ -31,8 +32,6 @@ _LOG = logging.getLogger(__name__)
 _MEMPOOL_SIZE = 2000
 _NANO = 10**6
 """Nanoseconds in a millisecond."""
-_GAS_PER_ORDER = 65_000
-_GAS_BASE = 120_000
 
 
 class Chain:
@@ -94,16 +93,17 @@ class Chain:
             raise VenueError(9, f"account {tx.signer} not found: unknown address", "sdk")
         if len(self.mempool) >= _MEMPOOL_SIZE:
             raise VenueError(20, "mempool is full", "sdk")
-        fee = INJ.to_human(check(tx, account, self.height))
+        fee = INJ.to_human(check(tx, account, self.height, account.pending))
         payer = addresses.default_subaccount(tx.signer)
         self.exchange.ledger.require(payer, INJ.denom, fee, 5, "sdk")
         account.pending += 1
         self.mempool.append(tx)
 
-    def simulate(self, raw: bytes) -> Any:
-        """Run a transaction on the last block's state, take it back, and return its `SimulationResponse` fields.
+    def simulate(self, raw: bytes) -> tuple[int, Any]:
+        """Run a transaction on the last block's state and take it back; no valid signature is asked for.
 
-        No valid signature is asked for.
+        Returns:
+            The gas that it would use, and its `TxMsgData`.
 
         Raises:
             VenueError: it cannot be decoded, the sequence is wrong, or a message is refused.
@@ -117,7 +117,7 @@ class Chain:
         undo, events = self.exchange.ledger.undo, self.events.checkpoint()
         undo.clear()
         try:
-            return _gas(tx), self._run_messages(tx)
+            return gas_used(tx), self._run_messages(tx)
         finally:
             self._take_back(events)
 
@@ -141,7 +141,6 @@ class Chain:
         if self.flow is not None:
             self.flow.trade(self.exchange)
         clearing.clear(self.exchange)
-        self._pay_funding()
         self.exchange.ledger.undo.clear()
         self.keep(told=True)
         message = self.events.take()
@@ -159,25 +158,12 @@ class Chain:
         self.store.write(state.rows(self), trades, self._delivered)
         self._delivered = []
 
-    def _pay_funding(self) -> None:
-        exchange, now = self.exchange, self.time_ms // 1000
-        for market in exchange.markets.values():
-            if market.derivative:
-                kept, traded = exchange.funding[market.id], exchange.volumes[market.id]
-                mark = self.mark_price(market)
-                size = sum((quantity for _, quantity in traded), ZERO)
-                if size:
-                    average = sum((price * quantity for price, quantity in traded), ZERO) / size
-                    kept = funding.traded(kept, average, mark, now)
-                exchange.funding[market.id] = funding.advanced(kept, market, mark, now)
-            exchange.volumes[market.id].clear()
-
     def _deliver(self, tx: Transaction) -> None:
         response = abci_pb2.TxResponse(
             txhash=tx.hash,
             height=self.height,
             gas_wanted=tx.auth.fee.gas_limit,
-            gas_used=_gas(tx),
+            gas_used=gas_used(tx),
             timestamp=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.time)),
         )
         try:
@@ -213,9 +199,9 @@ class Chain:
 
     def _run(self, tx: Transaction) -> str:
         """Run all messages or none; returns the hex of their `TxMsgData`."""
-        if _gas(tx) > tx.auth.fee.gas_limit:
+        if gas_used(tx) > tx.auth.fee.gas_limit:
             raise VenueError(
-                11, f"out of gas; gasWanted: {tx.auth.fee.gas_limit}, gasUsed: {_gas(tx)}", "sdk"
+                11, f"out of gas; gasWanted: {tx.auth.fee.gas_limit}, gasUsed: {gas_used(tx)}", "sdk"
             )
         self.exchange.ledger.undo.clear()
         events = self.events.checkpoint()
@@ -254,18 +240,3 @@ def _refusal(raw: bytes, error: VenueError) -> Any:
         codespace=error.codespace,
         raw_log=str(error),
     )
-
-
-def _gas(tx: Transaction) -> int:
-    """Roughly what the chain charges: a fixed part and a part per order."""
-    leaves = [leaf for message in tx.messages for leaf in messages_form.leaves(message)]
-    return _GAS_BASE + _GAS_PER_ORDER * sum(_order_count(leaf) for leaf in leaves)
-
-
-def _order_count(message: Any) -> int:
-    lists = [
-        getattr(message, field.name)
-        for field in message.DESCRIPTOR.fields
-        if field.name.endswith("_to_create")
-    ]
-    return sum(len(items) for items in lists) if lists else int(hasattr(message, "order"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["NotFoundError", "StartupError", "VenueError"]
+__all__ = ["NotFoundError", "StartupError", "StateError", "VenueError"]
 
 
 class VenueError(Exception):
@@ -24,3 +24,7 @@ class NotFoundError(Exception):
 
 class StartupError(Exception):
     """The venue cannot start; the message is the sentence for the person who started it."""
+
+
+class StateError(Exception):
+    """The state cannot be kept: the venue must stop rather than tell what it would forget."""

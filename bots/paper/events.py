@@ -62,7 +62,7 @@ class BlockEvents:
             "is_buy": trade.buy,
             "subaccount_id": trade.subaccount,
             "fee": to_wire(trade.fee),
-            "executionType": "LimitMatchRestingOrder" if trade.maker else "LimitMatchNewOrder",
+            "executionType": trade.execution,
             "order_hash": trade.order_hash,
             "fee_recipient_address": trade.fee_recipient,
             "cid": trade.cid,
@@ -118,5 +118,5 @@ def position_message(position: Position, kind: Any = exchange_pb2.Position) -> A
         quantity=to_wire(abs(position.quantity)),
         entry_price=to_wire(position.entry_price),
         margin=to_wire(position.margin),
-        cumulative_funding_entry="0",
+        cumulative_funding_entry=to_wire(position.funding_entry),
     )

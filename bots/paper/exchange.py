@@ -1,48 +1,54 @@
-"""The exchange module: takes orders, locks funds, matches at the end of a block, moves the money."""
+"""The exchange module: takes and cancels orders, locks funds, holds positions. `clearing` ends a block."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from typing import TYPE_CHECKING
 
 from bots import addresses
-from bots.paper import settlement
 from bots.paper.errors import VenueError
+from bots.paper.funding import Funding
 from bots.paper.ledger import Ledger
-from bots.paper.matching import auction, buy_rank, sell_rank, sweep
 from bots.paper.order_rules import BUY_TYPES, check, own_subaccount
 from bots.paper.orders import Book, Order
+from bots.paper.positions import Position, with_funding
 from bots.paper.units import ZERO
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from decimal import Decimal
 
     from bots.paper.events import BlockEvents
     from bots.paper.markets import Market
     from bots.paper.order_rules import NewOrder
-    from bots.paper.positions import Position
     from bots.paper.settlement import Trade
 
 __all__ = ["Exchange"]
-
-_KEPT_TRADES = 5000
 
 
 class Exchange:
     """State of all markets. `events` collects what the block's stream message will say."""
 
-    def __init__(self, markets: dict[str, Market], events: BlockEvents) -> None:
+    def __init__(
+        self, markets: dict[str, Market], events: BlockEvents, mark_price: Callable[[Market], Decimal]
+    ) -> None:
         self.markets = markets
         self.events = events
+        self.mark_price = mark_price
+        """What positions are valued at; an oracle's price, on the chain."""
         self.ledger = Ledger()
         self.books = {market_id: Book() for market_id in markets}
         self.positions: dict[tuple[str, str], Position] = {}
         self.by_cid: dict[tuple[str, str], Order] = {}
         self.market_orders: list[Order] = []
-        self.trades: deque[Trade] = deque(maxlen=_KEPT_TRADES)
+        self.trades: list[Trade] = []
+        """Those of the last block."""
+        self.volumes: dict[str, list[tuple[Decimal, Decimal]]] = {market_id: [] for market_id in markets}
+        """Prices and quantities that traded in this block, by market."""
+        self.funding = {market_id: Funding() for market_id in markets}
         self.nonce = 0
         self.height = 0
+        self.time_ms = 0
 
     def market(self, market_id: str, *, derivative: bool) -> Market:
         """Return a market.
@@ -111,6 +117,7 @@ class Exchange:
             cid=new.cid,
             fee_recipient=new.fee_recipient or addresses.owner_of(subaccount),
             margin=new.margin,
+            reduce_only=market.derivative and not new.margin,
             held=held,
             held_denom=denom,
             expiration_block=new.expiration_block,
@@ -144,61 +151,32 @@ class Exchange:
             self.ledger.undo.append(lambda: self.by_cid.__setitem__((order.subaccount, order.cid), order))
         self.ledger.release(order.subaccount, order.held_denom, order.held)
 
-    # ---- end of a block
+    # ---- fills and positions
 
-    def end_block(self, height: int) -> None:
-        """Match what arrived in this block, let the rest stay in the book, write down the changes."""
-        self.height = height
-        self._run_market_orders()
-        for market in self.markets.values():
-            self._expire(market)
-            self._auction(market)
-            self._rest(market)
-            self.events.book(market, self.books[market.id])
-        self.ledger.undo.clear()
+    def position(self, subaccount: str, market_id: str) -> Position:
+        """Return a position with the funding that it owes or is owed until now; an empty one when flat."""
+        held = self.positions.get((subaccount, market_id), Position())
+        return with_funding(held, self.funding[market_id].cumulative)
 
-    def _run_market_orders(self) -> None:
-        orders, self.market_orders = self.market_orders, []
-        for order in orders:
-            market, book = self.markets[order.market_id], self.books[order.market_id]
-            makers = sorted(
-                book.side(buy=not order.buy, resting=True), key=sell_rank if order.buy else buy_rank
-            )
-            for maker, quantity in sweep(order, makers):
-                self._fill(market, order, quantity, maker.price, maker=False)
-                self._fill(market, maker, quantity, maker.price, maker=True)
-            self.ledger.release(order.subaccount, order.held_denom, order.held)
-            if order.fillable:
-                self.events.order(market, order, "Cancelled")
+    def set_position(self, subaccount: str, market_id: str, position: Position) -> None:
+        """Replace a position; a closed one is forgotten."""
+        key, before = (subaccount, market_id), self.positions.get((subaccount, market_id))
+        if position.quantity:
+            self.positions[key] = position
+        else:
+            self.positions.pop(key, None)
+        self.ledger.undo.append(lambda: self._put_back(key, before))
 
-    def _expire(self, market: Market) -> None:
-        for order in list(self.books[market.id].orders.values()):
-            if 0 < order.expiration_block <= self.height:
-                self.cancel(market.id, order.subaccount, order.hash, "")
+    def _put_back(self, key: tuple[str, str], before: Position | None) -> None:
+        if before is None:
+            self.positions.pop(key, None)
+        else:
+            self.positions[key] = before
 
-    def _auction(self, market: Market) -> None:
-        book = self.books[market.id]
-        result = auction(
-            sorted(book.side(buy=True), key=buy_rank), sorted(book.side(buy=False), key=sell_rank), book.mid
-        )
-        if result is None:
-            return
-        for order, quantity in result.fills:
-            self._fill(market, order, quantity, result.price, maker=order.resting)
-
-    def _fill(self, market: Market, order: Order, quantity: Decimal, price: Decimal, *, maker: bool) -> None:
-        trade = settlement.settle(self, market, order, quantity, price, maker=maker)
-        self.books[market.id].fill(order, quantity)
-        self.events.trade(market, trade, self.positions.get((order.subaccount, market.id)))
+    def record(self, market: Market, order: Order, trade: Trade) -> None:
+        """Note one side of a fill for the stream and, unless it is of the background, for the history."""
+        held = self.positions.get((order.subaccount, market.id))
+        self.events.trade(market, trade, held)
         if order.signer:
             self.trades.append(trade)
-        if not order.fillable:
-            self.by_cid.pop((order.subaccount, order.cid), order)
-            self.events.order(market, order, "Matched")
-
-    def _rest(self, market: Market) -> None:
-        book = self.books[market.id]
-        for order in list(book.orders.values()):
-            if not order.resting:
-                book.rest(order)
-                self.events.order(market, order, "Booked")
+        self.volumes[market.id].append((trade.price, trade.quantity))

@@ -41,18 +41,19 @@ class PriceProcess:
 
     def __init__(self, start: Decimal, rng: random.Random) -> None:
         self._start = math.log(float(start))
-        self._log = self._start
+        self.log = self._start
+        """The logarithm of the fair price."""
         self._rng = rng
 
     def step(self) -> Decimal:
         """Move one block on and return the fair price."""
-        self._log += self._rng.gauss(0, _STEP) + _PULL * (self._start - self._log)
+        self.log += self._rng.gauss(0, _STEP) + _PULL * (self._start - self.log)
         return self.price
 
     @property
     def price(self) -> Decimal:
         """The fair price now."""
-        return Decimal(str(math.exp(self._log)))
+        return Decimal(str(math.exp(self.log)))
 
 
 class Flow:
@@ -75,6 +76,15 @@ class Flow:
                 owner = addresses.default_subaccount(address)
                 if not exchange.ledger.available[owner, token.denom]:
                     exchange.ledger.mint(owner, token.denom, _FORTUNE)
+
+    def restore(self, logs: dict[str, float], exchange: Exchange) -> None:
+        """Go on from the prices and quotes of an earlier run."""
+        for symbol, log in logs.items():
+            if symbol in self.prices:
+                self.prices[symbol].log = log
+        owner = addresses.default_subaccount(MAKER)
+        for market in self._markets:
+            self._latest[market.id] = {order.hash for order in exchange.books[market.id].of(owner)}
 
     def fair_price(self, market: Market) -> Decimal:
         """Return the fair price of a market, which is also its mark price."""

@@ -15,6 +15,7 @@ from bots.paper.indexer_rows import (
     spot_trade_row,
 )
 from bots.paper.proto import derivative_indexer, spot_indexer
+from bots.paper.trade_query import TradeQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -64,7 +65,7 @@ class Indexer:
             market = self._exchange.market(request.market_id, derivative=derivative)
         except VenueError as error:
             raise NotFoundError(str(error)) from error
-        book, now, depth = self._exchange.books[market.id], self._milliseconds(), max(request.depth, 0)
+        book, now, depth = self._exchange.books[market.id], self._chain.time_ms, max(request.depth, 0)
         buys, sells = (
             [
                 proto.PriceLevel(
@@ -87,7 +88,7 @@ class Indexer:
             and _asked(direction(position), [request.direction])
             and (not request.account_address or subaccount.startswith(_prefix(request.account_address)))
         ]
-        now = self._milliseconds()
+        now = self._chain.time_ms
         rows = [
             position_row(subaccount, market, position, self._chain.mark_price(market), now)
             for subaccount, market, position in _page(found, request)
@@ -107,16 +108,10 @@ class Indexer:
         self, request: Any, proto: Any, row: Callable[[Trade, Market], Any], *, derivative: bool
     ) -> Any:
         markets = self._exchange.markets
-        found = [
-            trade
-            for trade in reversed(self._exchange.trades)
-            if markets[trade.market_id].derivative == derivative and _wanted(trade, request)
-        ]
-        rows = [row(trade, markets[trade.market_id]) for trade in _page(found, request)]
-        return proto.TradesV2Response(trades=rows, paging=_paging(proto, len(found), len(rows), request))
-
-    def _milliseconds(self) -> int:
-        return int(self._chain.time * 1000)
+        asked = _query(request, [m.id for m in markets.values() if m.derivative == derivative])
+        found, total = self._chain.store.trades(asked), self._chain.store.count(asked)
+        rows = [row(trade, markets[trade.market_id]) for trade in found]
+        return proto.TradesV2Response(trades=rows, paging=_paging(proto, total, len(rows), request))
 
 
 def _asked(value: str, wanted: Iterable[str]) -> bool:
@@ -129,25 +124,43 @@ def _prefix(address: str) -> str:
     return addresses.default_subaccount(address)[:42]
 
 
-def _wanted(trade: Trade, request: Any) -> bool:
-    moment = int(trade.time * 1000)
-    return (
-        _asked(trade.market_id, [request.market_id, *request.market_ids])
-        and _asked(trade.subaccount, [s.lower() for s in (request.subaccount_id, *request.subaccount_ids)])
-        and _asked("buy" if trade.buy else "sell", [request.direction])
-        and _asked("maker" if trade.maker else "taker", [request.execution_side])
-        and _asked(trade.trade_id, [request.trade_id])
-        and _asked(trade.cid, [request.cid])
-        and _asked(trade.fee_recipient, [request.fee_recipient])
-        and (not request.account_address or trade.subaccount.startswith(_prefix(request.account_address)))
-        and request.start_time <= moment
-        and (not request.end_time or moment <= request.end_time)
+def _query(request: Any, of_this_kind: list[str]) -> TradeQuery:
+    wanted = {market_id for market_id in (request.market_id, *request.market_ids) if market_id}
+    subaccounts = [s.lower() for s in (request.subaccount_id, *request.subaccount_ids) if s]
+    return TradeQuery(
+        market_ids=[market_id for market_id in of_this_kind if not wanted or market_id in wanted],
+        subaccounts=subaccounts,
+        owner=_prefix(request.account_address) if request.account_address else "",
+        buy=_side(request.direction, "buy", "sell"),
+        maker=_side(request.execution_side, "maker", "taker"),
+        trade_id=request.trade_id,
+        cid=request.cid,
+        fee_recipient=request.fee_recipient,
+        start=request.start_time,
+        end=request.end_time,
+        skip=max(request.skip, 0),
+        limit=_limit(request),
     )
 
 
+def _side(text: str, yes: str, no: str) -> bool | None:
+    """Read a filter of two words; an empty one lets both through.
+
+    Raises:
+        ValueError: another word.
+    """
+    if text not in ("", yes, no):
+        raise ValueError(f"{text[:40]!r} is neither {yes!r} nor {no!r}")
+    return text == yes if text else None
+
+
+def _limit(request: Any) -> int:
+    return min(request.limit, _PAGE) if request.limit > 0 else _PAGE
+
+
 def _page(rows: list[Any], request: Any) -> list[Any]:
-    limit = min(request.limit, _PAGE) if request.limit > 0 else _PAGE
-    return rows[request.skip : request.skip + limit]
+    skip = max(request.skip, 0)
+    return rows[skip : skip + _limit(request)]
 
 
 def _paging(proto: Any, total: int, count: int, request: Any) -> Any:

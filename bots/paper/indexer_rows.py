@@ -86,9 +86,9 @@ def _common(trade: Trade, market: Market) -> dict[str, Any]:
         "order_hash": trade.order_hash,
         "subaccount_id": trade.subaccount,
         "market_id": trade.market_id,
-        "trade_execution_type": "limitMatchRestingOrder" if trade.maker else "limitMatchNewOrder",
+        "trade_execution_type": trade.execution[0].lower() + trade.execution[1:],
         "fee": _money(trade.fee, market),
-        "executed_at": int(trade.time * 1000),
+        "executed_at": trade.time_ms,
         "fee_recipient": trade.fee_recipient,
         "trade_id": trade.trade_id,
         "execution_side": "maker" if trade.maker else "taker",
@@ -101,7 +101,7 @@ def spot_trade_row(trade: Trade, market: Market) -> Any:
     level = spot_indexer.PriceLevel(
         price=price_text(trade.price, market),
         quantity=quantity_text(trade.quantity, market),
-        timestamp=int(trade.time * 1000),
+        timestamp=trade.time_ms,
     )
     direction = "buy" if trade.buy else "sell"
     return spot_indexer.SpotTrade(trade_direction=direction, price=level, **_common(trade, market))

@@ -61,6 +61,8 @@ class Market:
     initial_margin: Decimal = Decimal("0.05")
     maintenance_margin: Decimal = Decimal("0.02")
     max_orders_per_side: int = 100
+    funding_interval: int = 3600
+    """Seconds between two funding payments of a perpetual."""
 
 
 def _market(market_id: str, ticker: str) -> Market:

@@ -7,15 +7,19 @@ time priority.
 
 from __future__ import annotations
 
+from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, NamedTuple
+
+from bots.paper.units import ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from decimal import Decimal
 
     from bots.paper.orders import Order
 
-__all__ = ["Auction", "auction", "buy_rank", "sell_rank", "sweep"]
+__all__ = ["Auction", "Sweep", "auction", "buy_rank", "sell_rank", "sweep"]
+
+_GRAIN = Decimal(1).scaleb(-18)
 
 
 class Auction(NamedTuple):
@@ -71,14 +75,46 @@ def _clearing_price(last_buy: Decimal, last_sell: Decimal, mid: Decimal | None) 
     return max(last_sell, mid)
 
 
-def sweep(order: Order, makers: Sequence[Order]) -> list[tuple[Order, Decimal]]:
-    """Fill a market order against resting orders, sorted best first, down to its worst price."""
-    fills = []
-    left = order.fillable
-    for maker in makers:
-        if not left or (maker.price > order.price if order.buy else maker.price < order.price):
-            break
-        quantity = min(left, maker.fillable)
-        fills.append((maker, quantity))
-        left -= quantity
-    return fills
+class Sweep(NamedTuple):
+    """The fills of one block's market orders on one side."""
+
+    price: Decimal
+    """What all takers pay: the volume-weighted average of the swept prices, cut at 18 decimals."""
+    takers: list[tuple[Order, Decimal]]
+    makers: list[tuple[Order, Decimal]]
+    dust: Decimal
+    """What the makers' notionals add up to above the takers', because the average was cut."""
+
+
+def sweep(takers: Sequence[Order], makers: Sequence[Order]) -> Sweep | None:
+    """Fill market orders against resting orders, both sorted best first, each down to its worst price.
+
+    Because the best worst price goes first, the average is never worse than any taker's worst price.
+
+    Returns:
+        None when nothing can be filled.
+    """
+    taken: list[tuple[Order, Decimal]] = []
+    given: dict[str, tuple[Order, Decimal]] = {}
+    rest = [(maker, maker.fillable) for maker in reversed(makers)]
+    for taker in takers:
+        left = taker.fillable
+        while left and rest and _reaches(taker, rest[-1][0]):
+            maker, open_quantity = rest.pop()
+            quantity = min(left, open_quantity)
+            left -= quantity
+            given[maker.hash] = (maker, maker.fillable - open_quantity + quantity)
+            if open_quantity > quantity:
+                rest.append((maker, open_quantity - quantity))
+        if left < taker.fillable:
+            taken.append((taker, taker.fillable - left))
+    if not taken:
+        return None
+    size = sum((quantity for _, quantity in taken), ZERO)
+    notional = sum((maker.price * quantity for maker, quantity in given.values()), ZERO)
+    price = (notional / size).quantize(_GRAIN, rounding=ROUND_FLOOR)
+    return Sweep(price, taken, list(given.values()), notional - price * size)
+
+
+def _reaches(taker: Order, maker: Order) -> bool:
+    return maker.price <= taker.price if taker.buy else maker.price >= taker.price

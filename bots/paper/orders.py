@@ -41,6 +41,7 @@ class Order:
     expiration_block: int = 0
     resting: bool = False
     """False in the block that it arrives in."""
+    reduce_only: bool = False
 
 
 class Book:

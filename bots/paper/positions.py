@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from bots.paper.units import ZERO
 
-__all__ = ["Fill", "Position", "apply_fill"]
+__all__ = ["Fill", "Position", "apply_fill", "is_liquidable", "with_funding"]
 
 _GRAIN = Decimal(1).scaleb(-18)
 
@@ -24,6 +24,8 @@ class Position:
     """Positive is long, negative is short."""
     cost: Decimal = ZERO
     margin: Decimal = ZERO
+    funding_entry: Decimal = ZERO
+    """The market's cumulative funding when the margin was last settled with it."""
 
     @property
     def entry_price(self) -> Decimal:
@@ -55,7 +57,9 @@ def apply_fill(position: Position, quantity: Decimal, price: Decimal, margin: De
     freed = (position.margin * share).quantize(_GRAIN)
     signed = closed.copy_sign(position.quantity)
     payout = freed + signed * price - cost
-    rest = Position(position.quantity - signed, position.cost - cost, position.margin - freed)
+    rest = Position(
+        position.quantity - signed, position.cost - cost, position.margin - freed, position.funding_entry
+    )
     opened = quantity + signed
     if not opened:
         return Fill(rest, ZERO, payout)
@@ -64,4 +68,21 @@ def apply_fill(position: Position, quantity: Decimal, price: Decimal, margin: De
 
 
 def _extend(position: Position, quantity: Decimal, price: Decimal, margin: Decimal) -> Position:
-    return Position(position.quantity + quantity, position.cost + quantity * price, position.margin + margin)
+    return Position(
+        position.quantity + quantity,
+        position.cost + quantity * price,
+        position.margin + margin,
+        position.funding_entry,
+    )
+
+
+def with_funding(position: Position, cumulative: Decimal) -> Position:
+    """Settle a position's margin with what a long unit has paid since; the sum over a market is nothing."""
+    owed = position.quantity * (cumulative - position.funding_entry)
+    return Position(position.quantity, position.cost, position.margin - owed, cumulative)
+
+
+def is_liquidable(position: Position, mark: Decimal, maintenance_margin: Decimal) -> bool:
+    """Return whether margin and unrealised profit at the mark price are below the maintenance margin."""
+    equity = position.margin + position.quantity * mark - position.cost
+    return equity < abs(position.quantity) * mark * maintenance_margin

@@ -128,15 +128,18 @@ class Queries:
         return response
 
     def _simulate(self, request: Any) -> Any:
+        gas, data = self._chain.simulate(request.tx_bytes or request.tx.SerializeToString())
         response = tx_service.SimulateResponse()
-        response.gas_info.gas_used = self._chain.simulate(request.tx_bytes)
+        response.gas_info.gas_wanted, response.gas_info.gas_used = 0, gas
+        response.result.data = data.SerializeToString()
+        response.result.msg_responses.extend(data.msg_responses)
         return response
 
     def _broadcast(self, request: Any) -> Any:
         return tx_service.BroadcastTxResponse(tx_response=self._chain.broadcast(request.tx_bytes))
 
     def _tx(self, request: Any) -> Any:
-        found = self._chain.results.get(request.hash.upper().removeprefix("0X"))
+        found = self._chain.result(request.hash.upper().removeprefix("0X"))
         if found is None:
             raise NotFoundError(f"tx not found: {request.hash[:80]}")
         transaction, result = found

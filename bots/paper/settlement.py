@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from bots import addresses
 from bots.paper.ledger import FEES
-from bots.paper.positions import Position, apply_fill
+from bots.paper.positions import apply_fill
 from bots.paper.units import ZERO
 
 if TYPE_CHECKING:
@@ -17,7 +16,10 @@ if TYPE_CHECKING:
     from bots.paper.markets import Market
     from bots.paper.orders import Order
 
-__all__ = ["Trade", "settle"]
+__all__ = ["MAKERS", "Trade", "settle"]
+
+MAKERS = frozenset({"LimitFill", "LimitMatchRestingOrder"})
+"""Executions of orders that rested: against market orders, and against new limit orders."""
 
 _GRAIN = Decimal(1).scaleb(-18)
 
@@ -39,17 +41,20 @@ class Trade:
     cid: str
     fee_recipient: str
     maker: bool
+    execution: str
+    """`injective.exchange.v2.ExecutionType`, as the stream writes it."""
     height: int
-    time: float
-    """Unix seconds."""
+    time_ms: int
+    """The block's time, Unix milliseconds."""
     margin: Decimal = ZERO
     payout: Decimal = ZERO
 
 
-def settle(  # noqa: PLR0913 - who, what and how of one fill
-    exchange: Exchange, market: Market, order: Order, quantity: Decimal, price: Decimal, *, maker: bool
+def settle(  # noqa: PLR0913, PLR0917 - who, what and how of one fill
+    exchange: Exchange, market: Market, order: Order, quantity: Decimal, price: Decimal, execution: str
 ) -> Trade:
     """Move the money of one side of a fill; the caller reduces the order afterwards."""
+    maker = execution in MAKERS
     share = quantity / order.fillable
     held = order.held if share == 1 else (order.held * share).quantize(_GRAIN)
     order.held -= held
@@ -74,8 +79,9 @@ def settle(  # noqa: PLR0913 - who, what and how of one fill
         order.cid,
         order.fee_recipient,
         maker,
+        execution,
         exchange.height,
-        time.time(),
+        exchange.time_ms,
         margin,
         payout,
     )
@@ -94,7 +100,6 @@ def _settle_spot(exchange: Exchange, market: Market, order: Order, quantity: Dec
 def _settle_derivative(
     exchange: Exchange, market: Market, order: Order, quantity: Decimal, price: Decimal
 ) -> tuple[Decimal, Decimal]:
-    key = (order.subaccount, market.id)
     margin = (
         order.margin
         if quantity == order.fillable
@@ -102,11 +107,8 @@ def _settle_derivative(
     )
     order.margin -= margin
     signed = quantity if order.buy else -quantity
-    fill = apply_fill(exchange.positions.get(key, Position()), signed, price, margin)
-    if fill.position.quantity:
-        exchange.positions[key] = fill.position
-    else:
-        exchange.positions.pop(key, None)
+    fill = apply_fill(exchange.position(order.subaccount, market.id), signed, price, margin)
+    exchange.set_position(order.subaccount, market.id, fill.position)
     exchange.ledger.credit(order.subaccount, market.quote.denom, max(fill.payout, ZERO))
     exchange.ledger.debit(order.subaccount, market.quote.denom, fill.margin_used + max(-fill.payout, ZERO))
     return fill.margin_used, fill.payout

@@ -126,8 +126,8 @@ def _check_payer(tx: Transaction) -> None:
         raise VenueError(38, log, "sdk")
 
 
-def check(tx: Transaction, account: Account, height: int, expected: int | None = None) -> int:
-    """Check timeout height, fee, who pays it, sequence and signature, in the chain's order.
+def check(tx: Transaction, account: Account, height: int, expected: int) -> int:
+    """Check timeout height, fee, who pays it, sequence (`expected` here) and signature, in this order.
 
     Returns:
         The fee in 10⁻¹⁸ INJ.
@@ -147,18 +147,17 @@ def check(tx: Transaction, account: Account, height: int, expected: int | None =
         )
     _check_payer(tx)
     sequence = tx.auth.signer_infos[0].sequence
-    if sequence != account.pending:
+    if sequence != expected:
         raise VenueError(
             32,
-            f"account sequence mismatch, expected {account.pending}, got {sequence}: "
-            "incorrect account sequence",
+            f"account sequence mismatch, expected {expected}, got {sequence}: incorrect account sequence",
             "sdk",
         )
     if not signature_is_good(tx, account.number):
         raise VenueError(
             4,
             f"signature verification failed; please verify account number ({account.number}), "
-            f"sequence ({account.pending}) and chain-id ({CHAIN_ID}): unauthorized",
+            f"sequence ({expected}) and chain-id ({CHAIN_ID}): unauthorized",
             "sdk",
         )
     return paid

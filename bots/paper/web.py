@@ -10,11 +10,10 @@ from aiohttp import web
 
 from bots import addresses
 from bots.paper.markets import TOKENS
+from bots.paper.trade_query import TradeQuery
 from bots.paper.units import decimal_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bots.paper.chain import Chain
     from bots.paper.orders import Order
     from bots.paper.settlement import Trade
@@ -43,14 +42,9 @@ def top_up(chain: Chain, address: str) -> dict[str, str]:
     return {denom: str(token.to_chain(ledger.available[owner, denom])) for denom, token in TOKENS.items()}
 
 
-def application(chain: Chain, funded: Callable[[], None] = lambda: None) -> web.Application:
-    """Return the aiohttp application; it listens where no bot's secrets pass.
-
-    Args:
-        chain: what is shown.
-        funded: called when an account was filled up, before the answer: money that was promised is kept.
-    """
-    pages = _Pages(chain, funded)
+def application(chain: Chain) -> web.Application:
+    """Return the aiohttp application; it listens where no bot's secrets pass."""
+    pages = _Pages(chain)
     app = web.Application(client_max_size=64 * 1024)
     app.router.add_get("/tokens.json", pages.tokens)
     app.router.add_get("/healthz", pages.health)
@@ -62,9 +56,8 @@ def application(chain: Chain, funded: Callable[[], None] = lambda: None) -> web.
 
 
 class _Pages:
-    def __init__(self, chain: Chain, funded: Callable[[], None]) -> None:
+    def __init__(self, chain: Chain) -> None:
         self._chain = chain
-        self._funded = funded
 
     async def tokens(self, _request: web.Request) -> web.Response:
         tokens = [
@@ -91,17 +84,23 @@ class _Pages:
             body = await request.json()
             address = str(body["address"])
             balances = top_up(self._chain, address)
-            self._funded()
+            self._chain.keep()  # money that was promised is kept
         except (ValueError, KeyError, TypeError) as error:
             return _bad_request(f'send {{"address": "inj1…"}} ({error})')
         return web.json_response({"address": address, "balances": balances})
 
     async def trades(self, request: web.Request) -> web.Response:
+        """Answer every trade of an address, oldest first; `after` and `limit` cut pages out of many."""
         try:
-            prefix = _subaccount_prefix(request)
+            query = TradeQuery(
+                owner=_subaccount_prefix(request),
+                after=int(request.query.get("after", "0")),
+                limit=int(request.query.get("limit", "-1")),
+                oldest_first=True,
+            )
         except ValueError as error:
             return _bad_request(str(error))
-        found = [_trade_json(t) for t in self._chain.exchange.trades if t.subaccount.startswith(prefix)]
+        found = [_trade_json(trade) for trade in self._chain.store.trades(query)]
         return web.json_response({"height": self._chain.height, "trades": found})
 
     async def orders(self, request: web.Request) -> web.Response:
@@ -141,4 +140,10 @@ def _order_json(order: Order) -> dict[str, Any]:
 def _trade_json(trade: Trade) -> dict[str, Any]:
     plain = dataclasses.asdict(trade)
     texts = {name: decimal_text(value) for name, value in plain.items() if isinstance(value, Decimal)}
-    return {**plain, **texts, "side": "buy" if trade.buy else "sell", "subaccount_id": trade.subaccount}
+    return {
+        **plain,
+        **texts,
+        "side": "buy" if trade.buy else "sell",
+        "subaccount_id": trade.subaccount,
+        "time": trade.time_ms / 1000,
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import uuid
 from decimal import Decimal
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.paper import VenueProcess, free_port, get_json, make_wallet, run, until
+from bots.paper.store import Store
+from tests.paper import VenueProcess, free_port, get_json, make_wallet, run
 from tests.sdk import PERP, SPOT, Sdk, with_sdk
 
 if TYPE_CHECKING:
@@ -176,10 +176,6 @@ def test_the_state_survives_the_end_of_the_process(tmp_path: Path, number: int) 
             sender=sdk.address, spot_orders_to_create=[spot_order(sdk, "6", "1", "BUY", "kept")]
         )
         assert (await sdk.send(batch))["code"] == 0
-        saved = tmp_path / "venue.json"
-        await asyncio.to_thread(
-            until, lambda: saved.exists() and "kept" in saved.read_text(), "the state is saved"
-        )
         running.end(number)
         running.start()
         assert [o["cid"] for o in running.orders(sdk.address)] == ["kept"]
@@ -232,7 +228,7 @@ def test_money_of_the_faucet_outlives_a_kill_in_the_same_instant(tmp_path: Path)
         for address in addresses:
             running.faucet(address)
         running.end(signal.SIGKILL)
-        kept = json.loads((tmp_path / "venue.json").read_text())["accounts"]
-        assert set(addresses) <= set(kept)
+        kept = Store(tmp_path / "venue.sqlite").load()["account"]
+        assert set(addresses) <= {address for address, _ in kept}
     finally:
         running.end(signal.SIGKILL)

@@ -12,6 +12,7 @@ from bots.paper.flow import Flow
 from bots.paper.matching import auction
 from bots.paper.orders import Order
 from bots.paper.positions import Position, apply_fill
+from bots.paper.trade_query import TradeQuery
 from bots.paper.units import ZERO, from_wire
 
 D = Decimal
@@ -26,7 +27,9 @@ def minted_minus_found(chain: Any, denom: str) -> D:
     exchange = chain.exchange
     found = exchange.ledger.total(denom)
     if denom == USDT:
-        found += sum((p.margin - p.cost for p in exchange.positions.values()), ZERO)
+        found += sum(
+            (p.margin - p.cost for p in (exchange.position(*key) for key in exchange.positions)), ZERO
+        )
     return exchange.ledger.minted[denom] - found
 
 
@@ -46,7 +49,7 @@ def test_a_spot_trade_moves_both_balances_and_charges_the_taker(chain: Any, trad
     assert available(chain, taker, USDT) == 10_000 - 24 - D("0.0144")
     # the maker's rebate of 0.01 %, all of it: 60 % as trader, 40 % as fee recipient
     assert available(chain, maker, USDT) == 10_000 + 24 + D("0.0024")
-    assert {t.signer for t in chain.exchange.trades} == {maker.address, taker.address}
+    assert {t.signer for t in chain.store.trades()} == {maker.address, taker.address}
 
 
 def test_no_money_is_made_or_lost_in_a_storm_of_orders(chain: Any, trader: Any) -> None:
@@ -68,7 +71,7 @@ def test_no_money_is_made_or_lost_in_a_storm_of_orders(chain: Any, trader: Any) 
                 )
             )
         chain.end_block()
-    assert len(chain.exchange.trades) > 100
+    assert chain.store.count(TradeQuery()) > 100
     assert any(p.quantity for p in chain.exchange.positions.values())
     assert sum((p.quantity for p in chain.exchange.positions.values()), ZERO) == 0
     for denom in (INJ, USDT):
@@ -118,7 +121,7 @@ def test_post_only_never_takes(chain: Any, trader: Any) -> None:
     maker.send(maker.order(SPOT, "SELL", "12", "1"))
     assert taker.send(taker.order(SPOT, "BUY_PO", "12", "1")).code == 59
     assert taker.send(taker.order(SPOT, "BUY_PO", "11.999", "1")).code == 0
-    assert not chain.exchange.trades
+    assert not chain.store.trades()
 
 
 def test_cancelling_gives_everything_back(chain: Any, trader: Any) -> None:
@@ -149,7 +152,7 @@ def test_a_transaction_happens_as_a_whole_or_not_at_all(chain: Any, trader: Any)
     held = dict(chain.exchange.ledger.held)
     answer = chain.broadcast(one.sign(cancel, one.order(SPOT, "BUY", "10", "1", cid="new"), cancel))
     message = chain.end_block()
-    assert chain.results[answer.txhash][1].code == 19
+    assert chain.result(answer.txhash)[1].code == 19
     assert [o.cid for o in chain.exchange.books[SPOT].orders.values()] == ["old"]
     assert dict(chain.exchange.ledger.held) == held
     assert not message.spot_orders
@@ -164,7 +167,7 @@ def test_in_a_batch_one_bad_order_does_not_fail_the_others(chain: Any, trader: A
     batch = one.composer.msg_batch_update_orders(sender=one.address, spot_orders_to_create=orders)
     answer = chain.broadcast(one.sign(batch))
     message = chain.end_block()
-    assert chain.results[answer.txhash][1].code == 0
+    assert chain.result(answer.txhash)[1].code == 0
     assert [(f.cid, f.error_code) for f in message.order_failures] == [("bad", 16)]
     assert [(o.cid, o.status) for o in message.spot_orders] == [("good", 1)]
 
@@ -176,7 +179,7 @@ def test_a_market_order_fills_what_it_can_and_returns_the_rest(chain: Any, trade
         SPOT, taker.address, taker.subaccount, taker.address, D(13), D(5), "BUY"
     )
     assert taker.send(order).code == 0
-    assert [t.quantity for t in chain.exchange.trades if t.buy] == [1]
+    assert [t.quantity for t in chain.store.trades() if t.buy] == [1]
     assert chain.exchange.ledger.held[taker.subaccount, USDT] == 0
 
 

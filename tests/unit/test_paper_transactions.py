@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from bots.paper import snapshot
-from bots.paper.chain import Chain
-from bots.paper.errors import StartupError
+from bots.paper import state
+from bots.paper.errors import VenueError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-D = Decimal
 SPOT = "0x0611780ba69656949525013d947713300f56c37b6175e02f26bffa495c3208fe"
 
 
@@ -90,29 +84,39 @@ def test_too_little_gas_costs_the_fee_and_does_nothing(chain: Any, trader: Any) 
     one = trader(1)
     answer = chain.broadcast(one.sign(one.order(SPOT, "BUY", "11", "1"), gas=50_000))
     chain.end_block()
-    assert chain.results[answer.txhash][1].code == 11
+    assert chain.result(answer.txhash)[1].code == 11
     assert chain.exchange.ledger.available[one.subaccount, "inj"] < 100
     assert not chain.exchange.books[SPOT].orders
 
 
-def test_state_survives_a_restart(chain: Any, trader: Any, tmp_path: Path) -> None:
-    one, other = trader(1), trader(2)
-    one.send(one.order(SPOT, "SELL", "12", "3", cid="mine"))
-    other.send(other.order(SPOT, "BUY", "12", "1"))
-    snapshot.save(chain, tmp_path / "venue.json")
-    again = Chain(chain.exchange.markets)
-    assert snapshot.restore(again, tmp_path / "venue.json")
-    assert again.height > chain.height
-    assert again.account(one.address).sequence == 1
-    assert {k: v for k, v in again.exchange.ledger.available.items() if v} == {
-        k: v for k, v in chain.exchange.ledger.available.items() if v
+def test_what_is_late_when_its_block_comes_costs_nothing(chain: Any, trader: Any) -> None:
+    one = trader(1)
+    before = chain.exchange.ledger.available[one.subaccount, "inj"]
+    answers = [
+        chain.broadcast(one.sign(one.order(SPOT, "BUY", "11", "1", cid=cid), timeout=timeout))
+        for cid, timeout in (("late", chain.height), ("next", chain.height + 5))
+    ]
+    assert [answer.code for answer in answers] == [0, 0]
+    chain.end_block()
+    # the first never happened, so the second has the wrong sequence
+    assert [chain.result(answer.txhash)[1].code for answer in answers] == [30, 32]
+    assert chain.account(one.address).sequence == 0
+    assert chain.exchange.ledger.available[one.subaccount, "inj"] == before
+    assert one.send(one.order(SPOT, "BUY", "11", "1", cid="next")).code == 0
+
+
+def test_a_simulation_says_what_would_happen_and_changes_nothing(chain: Any, trader: Any) -> None:
+    one = trader(1)
+    good = one.order(SPOT, "BUY", "11", "1", cid="c")
+    before = state.rows(chain)
+    gas, data = chain.simulate(one.sign(good))
+    assert (gas, len(data.msg_responses)) == (185_000, 1)
+    with pytest.raises(VenueError, match="minimum price tick") as refused:
+        chain.simulate(one.sign(good, one.order(SPOT, "BUY", "11.00001", "1")))
+    assert refused.value.code == 16
+    after = state.rows(chain)
+    assert {k: v for k, v in after.items() if k[0] != "chain"} == {
+        k: v for k, v in before.items() if k[0] != "chain"
     }
-    assert [(o.cid, o.fillable) for o in again.exchange.books[SPOT].orders.values()] == [("mine", D(2))]
-    assert again.exchange.books[SPOT].levels[False] == {D(12): D(2)}
-    assert list(again.exchange.trades) == list(chain.exchange.trades)
-
-
-def test_a_broken_state_file_is_refused(chain: Any, tmp_path: Path) -> None:
-    (tmp_path / "venue.json").write_text('{"version": 1}')
-    with pytest.raises(StartupError, match="move it away"):
-        snapshot.restore(chain, tmp_path / "venue.json")
+    assert not chain.end_block().spot_orders
+    assert one.send(good).code == 0
