@@ -30,10 +30,15 @@ class JobSettings:
 
     bot_image: str
     """Image id (`sha256:…`), digest or tag that the nodes hold or can pull."""
+    redis_addr: str
+    """`host:port` of Redis as a bot's container reaches it."""
+    ledger_addr: str
+    """`host:port` of the ledger's Postgres as a bot's container reaches it."""
     paper_grpc: str
     """`host:port` of the paper venue's gRPC server as a bot's container reaches it."""
     paper_http: str
     """`http://host:port` of the paper venue's token list."""
+    ledger_db: str = "drover"
     datacenter: str = "dc1"
     log_level: str = "INFO"
 
@@ -107,6 +112,7 @@ def render_bot(spec: BotSpec, settings: JobSettings) -> str:
             type=spec.id.type.value,
             network=spec.network.value,
             role=f"wallet-{spec.id.wallet}",
+            logs=f"logs-{spec.id.wallet}",
             paper=spec.network is Network.PAPER,
             settings=settings,
         )

@@ -84,6 +84,10 @@ class Settings:
     bot_image: str = _setting(_text)
     """Image id, digest or tag of the bots."""
     vault_addr: str = _setting(_address)
+    redis_addr: str = _setting(_host_port)
+    """`host:port` of Redis as a bot's container reaches it."""
+    ledger_addr: str = _setting(_host_port)
+    """`host:port` of the ledger's Postgres as a bot's container reaches it."""
     paper_grpc: str = _setting(_host_port)
     """`host:port` of the paper venue as a bot's container reaches it."""
     paper_http: str = _setting(_web)
@@ -93,6 +97,7 @@ class Settings:
     vault_ca: Path | None = _setting(Path, default=None)  # noqa: RUF009 - it returns a dataclass field
     secrets_dir: Path = _setting(Path, default=_DEFAULT_SECRETS)  # noqa: RUF009 - as above
     markets_file: Path = _setting(Path, default=_DEFAULT_MARKETS)  # noqa: RUF009 - as above
+    ledger_db: str = _setting(_text, "drover")
     datacenter: str = _setting(_text, "dc1")
     allow_mainnet: bool = _setting(_flag, default=False)
     log_level: str = _setting(_level, "INFO")
@@ -129,6 +134,9 @@ class Settings:
         """Return what the job template needs of the settings."""
         return JobSettings(
             bot_image=self.bot_image,
+            redis_addr=self.redis_addr,
+            ledger_addr=self.ledger_addr,
+            ledger_db=self.ledger_db,
             paper_grpc=self.paper_grpc,
             paper_http=self.paper_http,
             datacenter=self.datacenter,
@@ -136,4 +144,4 @@ class Settings:
         )
 
 
-_REQUIRED = {"bot_image", "vault_addr", "paper_grpc", "paper_http"}
+_REQUIRED = {"bot_image", "vault_addr", "redis_addr", "ledger_addr", "paper_grpc", "paper_http"}

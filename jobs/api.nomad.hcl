@@ -36,6 +36,12 @@ variable "postgres_port" {
   default = 5432
 }
 
+variable "redis_addr" {
+  type        = string
+  default     = "172.17.0.1:6379"
+  description = "Redis as a bot reaches it."
+}
+
 variable "vault_addr" {
   type        = string
   default     = "http://172.17.0.1:8200"
@@ -155,6 +161,22 @@ job "api" {
         EOT
       }
 
+      template {
+        destination          = "secrets/db-bots.json"
+        perms                = "0400"
+        uid                  = 10001
+        gid                  = 10001
+        change_mode          = "noop"
+        once                 = true
+        error_on_missing_key = true
+        data                 = <<-EOT
+          {{- with secret "hub/data/postgres/bots" -}}
+          {"host": {{ env "POSTGRES_HOST" | toJSON }}, "port": {{ env "POSTGRES_PORT" }}, "database": "drover",
+           "username": {{ .Data.data.username | toJSON }}, "password": {{ .Data.data.password | toJSON }}}
+          {{- end -}}
+        EOT
+      }
+
       env {
         POSTGRES_HOST = var.postgres_host
         POSTGRES_PORT = var.postgres_port
@@ -245,6 +267,8 @@ job "api" {
 
         DROVER_BOT_IMAGE     = var.bot_image
         DROVER_VAULT_ADDR    = var.vault_addr
+        DROVER_REDIS_ADDR    = var.redis_addr
+        DROVER_LEDGER_ADDR   = "${var.postgres_host}:${var.postgres_port}"
         DROVER_PAPER_GRPC    = var.paper_grpc
         DROVER_PAPER_HTTP    = var.paper_http
         DROVER_DATACENTER    = var.datacenter

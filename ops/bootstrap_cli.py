@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops import sign_in, target
+from ops import follow, sign_in, target
 from ops.bootstrap import JWKS_PATH
 from ops.bootstrap import bootstrap as run
 from ops.errors import OpsError
@@ -39,6 +39,8 @@ def bootstrap(cluster: Cluster, jwks_url: str | None, nomad_jwks_url: str | None
         keep_sign_in=(lambda new: sign_in.keep(cluster, new)) if local else _print,
         report=click.echo,
     )
+    for sentence in follow.follow_wallets(cluster, vault, nomad):
+        click.echo(click.style("note: ", fg="yellow") + sentence, err=True)
     if first is not None and local:
         click.echo(f"The page's first sign-in is in {sign_in.file(cluster)}.")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from api.models import SLUG
 from ops.ensure import ensure
 from ops.errors import OpsError
+from ops.generated import ensure_generated, ensure_login, random_text
 from ops.policies import ensure_policy, ensure_role, ensure_wallet_access, policy_text, role_body
-from ops.vault import VaultConflictError
+from ops.redis_users import ensure_redis_acl
 
 if TYPE_CHECKING:
     from ops.ensure import Report
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["bootstrap_vault"]
 
-_POLICIES = ("bot-hub", "api", "api-migrate", "hub-postgres", "operator-wallets")
-_ROLES = ("api", "api-migrate", "hub-postgres")
+_POLICIES = ("bot-hub", "api", "api-migrate", "hub-postgres", "hub-redis", "operator-wallets")
+_ROLES = ("api", "api-migrate", "hub-postgres", "hub-redis")
 _KV = {"type": "kv", "options": {"version": "2"}}
 # Ten versions: enough to look back. No cas_required: people rotate with whatever client they have, and
 # `vault kv put` sends no version; drover's own writes always do.
@@ -127,28 +127,7 @@ def _wallets(vault: Vault, report: Report) -> None:
 
 
 def _generated(vault: Vault, report: Report) -> None:
-    _generate(vault, "postgres/owner", {"username": "drover_owner", "password": _random()}, report)
-    _generate(vault, "postgres/api", {"username": "drover_api", "password": _random()}, report)
-    _generate(vault, "api", {"session_key": _random()}, report)
-
-
-def _random() -> str:
-    return secrets.token_urlsafe(32)
-
-
-def _generate(vault: Vault, name: str, data: dict[str, str], report: Report) -> None:
-    """Write a secret of the hub only where there never was one: a database already lives with the old one."""
-    what = f"Vault secret hub/{name}"
-    if vault.read(f"hub/metadata/{name}") is not None:
-        if vault.read(f"hub/data/{name}") is None:
-            raise OpsError(
-                f"{what} was deleted; restore it with `vault kv undelete`, or delete its metadata too."
-            )
-        report.unchanged(what)
-        return
-    try:
-        vault.write(f"hub/data/{name}", {"options": {"cas": 0}, "data": data})
-    except VaultConflictError:
-        report.unchanged(what)
-        return
-    report.changed(what, "generated")
+    for name in ("owner", "api", "bots"):
+        ensure_login(vault, f"postgres/{name}", f"drover_{name}", report)
+    ensure_generated(vault, "api", lambda: {"session_key": random_text()}, report)
+    ensure_redis_acl(vault, report)

@@ -79,7 +79,7 @@ def _end_containers(cluster: Cluster) -> str:
     services = [c for c in mine if c.namespace != "bots"]
     _stop(bots, _BOTS_SECONDS)
     # The page before the database, the venue last of all.
-    for name in ("api-", "postgres-", ""):
+    for name in ("api-", "postgres-", "redis-", ""):
         _stop([c for c in services if c.name.startswith(name)], _SERVICES_SECONDS)
     for container in mine:
         docker.run("rm", "--force", "--volumes", container.id)

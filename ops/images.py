@@ -19,6 +19,8 @@ _PUBLIC_BASE = "python:3.11-slim-bookworm"
 _LOCAL_BASE = "drover-base:bookworm"
 _PUBLIC_POSTGRES = "postgres:15-bookworm"
 _LOCAL_POSTGRES = "drover-postgres:15"
+_PUBLIC_REDIS = "redis:7-bookworm"
+_LOCAL_REDIS = "drover-redis:7"
 _PULL_SECONDS = 300
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 _PACKAGES = "python3,python3-venv,ca-certificates"
@@ -32,6 +34,7 @@ class Images:
     api: str
     bot: str
     postgres: str
+    redis: str
 
 
 def build_all(log: Path) -> tuple[Images, str]:
@@ -41,10 +44,12 @@ def build_all(log: Path) -> tuple[Images, str]:
         OpsError: a base or an image cannot be had; says why.
     """
     base, origin = _base(log)
-    postgres = _postgres(base, origin, log)
+    public = origin != _FROM_DEBIAN
+    postgres = _service("postgres", _PUBLIC_POSTGRES if public else None, _LOCAL_POSTGRES, base, log)
+    redis = _service("redis", _PUBLIC_REDIS if public else None, _LOCAL_REDIS, base, log)
     bot = docker.build(REPO / "Dockerfile.bot", "drover-bot", REPO, log, BASE=base)
     api = docker.build(REPO / "Dockerfile.api", "drover-api", REPO, log, BASE=base)
-    return Images(api=api, bot=bot, postgres=postgres), origin
+    return Images(api=api, bot=bot, postgres=postgres, redis=redis), origin
 
 
 def _pulled(reference: str, log: Path) -> bool:
@@ -98,8 +103,8 @@ def _trust_this_machines_authorities(root: Path) -> None:
         shutil.copyfile(_CA_BUNDLE, root / "etc/ssl/certs/ca-certificates.crt")
 
 
-def _postgres(base: str, origin: str, log: Path) -> str:
-    if origin != _FROM_DEBIAN and _pulled(_PUBLIC_POSTGRES, log):
-        return docker.image_id(_PUBLIC_POSTGRES) or _PUBLIC_POSTGRES
-    folder = REPO / "images" / "postgres"
-    return docker.build(folder / "Dockerfile", _LOCAL_POSTGRES, folder, log, BASE=base)
+def _service(name: str, public: str | None, local: str, base: str, log: Path) -> str:
+    if public and _pulled(public, log):
+        return docker.image_id(public) or public
+    folder = REPO / "images" / name
+    return docker.build(folder / "Dockerfile", local, folder, log, BASE=base)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ops.ensure import ensure
 from ops.errors import OpsError
 from ops.keys import check_name
+from ops.redis_users import ensure_redis_login, forget_redis_login
 from ops.settings import REPO
 
 if TYPE_CHECKING:
@@ -68,19 +69,20 @@ def ensure_role(vault: Vault, name: str, role: dict[str, Any], report: Report) -
 
 
 def ensure_wallet_access(vault: Vault, wallet: str, report: Report) -> None:
-    """Make the policy and the role of one wallet: they let its bots read its key, and nothing else.
+    """Make one wallet's policy and role, by which its bots read its key, and its bots' login to Redis.
 
     Raises:
-        OpsError: the name is not a wallet's, or Vault refuses.
+        OpsError: the name is not a wallet's, that login was deleted, or Vault refuses.
     """
     policy = fill(policy_text("wallet"), wallet)
     role = json.loads(fill(_role_text("wallet"), wallet))
     ensure_policy(vault, f"wallet-{wallet}", policy, report)
     ensure_role(vault, f"wallet-{wallet}", role, report)
+    ensure_redis_login(vault, wallet, report)
 
 
 def remove_wallet_access(vault: Vault, wallet: str) -> None:
-    """Delete the role (no task can sign in any more), then the policy (tokens given out read nothing).
+    """Delete the role (no task can sign in any more), then the policy, and the login to Redis.
 
     Raises:
         OpsError: the name is not a wallet's, or Vault refuses.
@@ -88,6 +90,7 @@ def remove_wallet_access(vault: Vault, wallet: str) -> None:
     name = f"wallet-{check_name(wallet)}"
     vault.delete(f"{ROLES}/{name}")
     vault.delete(f"sys/policies/acl/{name}")
+    forget_redis_login(vault, wallet)
 
 
 def policy_text(name: str) -> str:

@@ -38,6 +38,8 @@ def _settings(cluster: Cluster) -> JobSettings:
     image = docker.image_id("drover-bot") if reachable else None
     return JobSettings(
         bot_image=image or "drover-bot:latest",
+        redis_addr=f"{address}:{cluster.ports.redis}",
+        ledger_addr=f"{address}:{cluster.ports.postgres}",
         paper_grpc=f"{address}:{cluster.ports.venue_grpc}",
         paper_http=f"http://{address}:{cluster.ports.venue_http}",
     )

@@ -62,6 +62,11 @@ class Ports:
         return self._at(5432)
 
     @property
+    def redis(self) -> int:
+        """Redis (bridge)."""
+        return self._at(6379)
+
+    @property
     def page(self) -> int:
         """The page and the REST API (loopback, or the outside when asked for)."""
         return self._at(8000)

@@ -34,7 +34,7 @@ def look(cluster: Cluster) -> list[Line]:
     ):
         identity = process.recorded(cluster.run, name)
         lines.append(Line(what, identity is not None, f"pid {identity.pid}" if identity else "not running"))
-    services = [_service(cluster, job) for job in ("postgres", "paper-venue", "api")]
+    services = [_service(cluster, job) for job in ("postgres", "redis", "paper-venue", "api")]
     return [*lines, *services, *_bots(cluster)]
 
 

@@ -12,6 +12,7 @@ from ops import (
     docker,
     drain,
     engines,
+    follow,
     images,
     interfaces,
     jobs,
@@ -84,6 +85,10 @@ def up(cluster: Cluster, steps: Steps, *, expose: bool) -> str:
         made = wallets.ensure_paper_wallets(vault_of(cluster, LOCAL_ONLY))
         step.done(f"{len(made)} there")
     _services(cluster, steps, programs["nomad"], _variables(cluster, bridge, built, expose=expose))
+    with steps.step("Logs and Redis users of the wallets", "wallets") as step:
+        vault, nomad = vault_of(cluster, LOCAL_ONLY), nomad_of(cluster, LOCAL_ONLY)
+        for sentence in follow.follow_wallets(cluster, vault, nomad, LOCAL_ONLY):
+            step.note(sentence)
     with steps.step("Paper money", "funding") as step:
         ready.fund(cluster, bridge, step.log)
     with steps.step("The page answers", "job-api"):
@@ -146,12 +151,14 @@ def _variables(cluster: Cluster, bridge: Bridge, built: Images, *, expose: bool)
         "port": ports.page,
         "postgres_host": bridge.address,
         "postgres_port": ports.postgres,
+        "redis_addr": f"{bridge.address}:{ports.redis}",
         "vault_addr": f"http://{bridge.address}:{ports.vault}",
         "paper_grpc": f"{bridge.address}:{ports.venue_grpc}",
         "paper_http": f"http://{bridge.address}:{ports.venue_http}",
     }
     return [
         jobs.Service("postgres", {"image": built.postgres, "port": ports.postgres}),
+        jobs.Service("redis", {"image": built.redis, "port": ports.redis}),
         jobs.Service("paper-venue", venue),
         jobs.Service("api", api),
     ]
@@ -159,7 +166,7 @@ def _variables(cluster: Cluster, bridge: Bridge, built: Images, *, expose: bool)
 
 def _services(cluster: Cluster, steps: Steps, nomad: Path, services: list[jobs.Service]) -> None:
     with steps.step("Volumes", "volumes") as step:
-        step.done(jobs.ensure_volumes(cluster, nomad, ["postgres", "paper-venue"], step.log))
+        step.done(jobs.ensure_volumes(cluster, nomad, ["postgres", "redis", "paper-venue"], step.log))
     for service in services:
         with steps.step(f"Job {service.job}", f"job-{service.job}") as step:
             step.done(jobs.run(cluster, nomad, service, step.log))

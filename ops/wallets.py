@@ -11,6 +11,7 @@ from ops.ensure import Report
 from ops.errors import OpsError
 from ops.keys import address_of, check_address, check_label, check_name, check_network, new_key
 from ops.policies import ensure_wallet_access, remove_wallet_access
+from ops.redis_users import ensure_redis_acl
 from ops.vault import VaultConflictError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class WalletRow:
 
 
 def add_wallet(vault: Vault, new: NewWallet) -> str:
-    """Store a key with its metadata, policy and role; returns its address.
+    """Store a key with its metadata, policy, role and login to Redis; returns its address.
 
     The secret is written last: an interruption leaves a wallet without a key, which nothing can use and which
     adding again completes.
@@ -91,6 +92,7 @@ def add_wallet(vault: Vault, new: NewWallet) -> str:
     if row is not None and row.written:
         raise taken
     ensure_wallet_access(vault, new.name, Report(lambda _: None))
+    ensure_redis_acl(vault, Report(lambda _: None))
     _write_metadata(vault, new)
     try:
         vault.write(f"wallets/data/{new.name}", {"options": {"cas": 0}, "data": _secret(new)})
@@ -121,6 +123,7 @@ def remove_wallet(vault: Vault, nomad: Nomad, name: str) -> None:
     if bots:
         raise OpsError(f"{', '.join(bots)} still runs with the key of {name}; stop it first.")
     remove_wallet_access(vault, name)
+    ensure_redis_acl(vault, Report(lambda _: None))
     vault.delete(f"wallets/metadata/{name}")
 
 

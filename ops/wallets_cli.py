@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops import target
+from ops import follow, target, volumes
 from ops import wallets as wallets_
 from ops.envfile import parse_env
 from ops.errors import OpsError
 from ops.keys import check_name, parse_key
 
 if TYPE_CHECKING:
+    from ops.nomad import Nomad
     from ops.secret import Secret
     from ops.settings import Cluster
+    from ops.vault import Vault
     from ops.wallets import WalletRow
 
 __all__ = ["wallets"]
@@ -46,10 +48,11 @@ def add(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     """Store a private key (asked for, or read from stdin) as wallet NAME."""
     _refuse_key_in_arguments(extra)
     check_name(name)
-    vault = target.vault_of(cluster)
+    vault, nomad = target.pair_of(cluster)
     new = wallets_.NewWallet(name, _ask_key(name), network, label, granter)
     address = wallets_.add_wallet(vault, new)
     click.echo(f"{name} is in Vault at {vault.address}: {address}, on {network}.")
+    _follow(cluster, vault, nomad)
     if granter:
         click.echo(f"It trades the account {granter}.")
 
@@ -70,9 +73,10 @@ def list_(cluster: Cluster, *, as_json: bool) -> None:
 
 @wallets.command()
 @click.argument("name")
+@click.option("--logs", is_flag=True, help="Delete the logs of its bots too.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def remove(cluster: Cluster, name: str, *, yes: bool) -> None:
+def remove(cluster: Cluster, name: str, *, logs: bool, yes: bool) -> None:
     """Forget wallet NAME with every version of its key."""
     check_name(name)
     vault, nomad = target.pair_of(cluster)
@@ -83,7 +87,14 @@ def remove(cluster: Cluster, name: str, *, yes: bool) -> None:
             abort=True,
         )
     wallets_.remove_wallet(vault, nomad, name)
-    click.echo(f"{name} is forgotten.")
+    _follow(cluster, vault, nomad)
+    if logs:
+        volumes.remove_log_volumes(nomad, name)
+        click.echo(f"{name} is forgotten, and the logs of its bots.")
+    else:
+        click.echo(
+            f"{name} is forgotten. The logs of its bots stay in Nomad's volume {volumes.log_volume(name)}."
+        )
 
 
 @wallets.command("import")
@@ -94,9 +105,10 @@ def import_(cluster: Cluster, file: Path, network: str) -> None:
     """Take over the WALLET_n_PRIVATE_KEY lines of a .env FILE as wallet-n."""
     text, readable_by_others = _read(file)
     found = parse_env(text)
-    vault = target.vault_of(cluster)
+    vault, nomad = target.pair_of(cluster)
     added, already = wallets_.import_wallets(vault, found.keys, network)
     click.echo(f"Imported into Vault at {vault.address}, on {network}: {', '.join(added) or 'nothing new'}.")
+    _follow(cluster, vault, nomad)
     if already:
         click.echo(f"There already, with the same key: {', '.join(already)}.")
     if found.others:
@@ -131,6 +143,11 @@ def rotate(cluster: Cluster, name: str, extra: tuple[str, ...], *, yes: bool) ->
         click.echo(f"It now trades the account {after.account}; what {before.account} holds stays there.")
     else:
         click.echo(f"It trades the account {after.account}, which must grant {after.address} its rights.")
+
+
+def _follow(cluster: Cluster, vault: Vault, nomad: Nomad) -> None:
+    for sentence in follow.follow_wallets(cluster, vault, nomad):
+        _warn(sentence)
 
 
 def _refuse_key_in_arguments(extra: tuple[str, ...]) -> None:

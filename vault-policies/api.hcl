@@ -10,6 +10,11 @@ path "hub/data/postgres/api" {
   capabilities = ["read"]
 }
 
+# Reads what bots publish; Redis lets this user write nothing.
+path "hub/data/redis/api" {
+  capabilities = ["read"]
+}
+
 # Is a page user still there? A read shows no hash of the password, and nothing here may write.
 path "auth/users/users/*" {
   capabilities = ["read"]

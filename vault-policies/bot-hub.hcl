@@ -1,5 +1,9 @@
-# Policy bot-hub: what every bot may read of the hub, beside its own wallet. Today that is nothing: the credentials of
-# the bots' Redis and ledger are named here, one literal path each, when those services exist.
+# Policy bot-hub: what every bot may read of the hub, beside its own wallet: the login with which it writes the ledger. Its
+# login to Redis is its wallet's own (policy wallet-<name>).
+
+path "hub/data/postgres/bots" {
+  capabilities = ["read"]
+}
 
 path "auth/token/renew-self" {
   capabilities = ["update"]

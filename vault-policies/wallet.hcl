@@ -6,6 +6,11 @@ path "wallets/data/WALLET" {
   capabilities = ["read"]
 }
 
+# The wallet's login to Redis, which reaches only keys that begin with the wallet's name.
+path "hub/data/redis/wallets/WALLET" {
+  capabilities = ["read"]
+}
+
 # Nomad's client renews the task's token; without this it retries hundreds of times a second.
 path "auth/token/renew-self" {
   capabilities = ["update"]

@@ -23,6 +23,8 @@ BASE = "http://drover.test"
 ENVIRONMENT = {
     "DROVER_BOT_IMAGE": "sha256:" + "b" * 64,
     "DROVER_VAULT_ADDR": "http://127.0.0.1:1",
+    "DROVER_REDIS_ADDR": "172.17.0.1:6379",
+    "DROVER_LEDGER_ADDR": "172.17.0.1:5432",
     "DROVER_PAPER_GRPC": "172.17.0.1:9900",
     "DROVER_PAPER_HTTP": "http://172.17.0.1:9901",
 }

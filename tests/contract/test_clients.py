@@ -355,7 +355,7 @@ class TestRealOnly:
     @pytest.mark.parametrize("network", list(Network))
     async def test_nomad_reads_a_rendered_bot_as_it_is_meant(self, engines, network):
         client = NomadClient(engines.nomad.address, engines.credentials)
-        settings = JobSettings('i"m\\${ x }%{ y }', "h:1", "http://h:2", log_level="a\nb")
+        settings = JobSettings('i"m\\${ x }%{ y }', "h:3", "h:4", "h:1", "http://h:2", log_level="a\nb")
         job = await client.parse(render_bot(BotSpec(ID, network), settings))
         (task,) = job["TaskGroups"][0]["Tasks"]
         assert (job["ID"], job["Namespace"], job["TaskGroups"][0]["Count"]) == (str(ID), "bots", 1)

@@ -40,7 +40,11 @@ def test_a_hostile_name_never_becomes_a_policy(name: str) -> None:
 def test_the_wallets_policy_is_literal() -> None:
     text = fill(policy_text("wallet"), "wallet-1")
     granted = re.findall(r'^path "(.*)"', text, re.MULTILINE)
-    assert granted == ["wallets/data/wallet-1", "auth/token/renew-self"]
+    assert granted == [
+        "wallets/data/wallet-1",
+        "hub/data/redis/wallets/wallet-1",
+        "auth/token/renew-self",
+    ]
 
 
 def test_a_text_without_a_place_for_the_name_is_refused() -> None:

@@ -10,7 +10,11 @@ from api.models import BotId, BotSpec, BotType, Network
 from api.render import JobSettings, _environment, hcl, render_bot, template_hash
 
 SETTINGS = JobSettings(
-    bot_image="sha256:" + "b" * 64, paper_grpc="172.17.0.1:9900", paper_http="http://172.17.0.1:9901"
+    bot_image="sha256:" + "b" * 64,
+    redis_addr="172.17.0.1:6379",
+    ledger_addr="172.17.0.1:5432",
+    paper_grpc="172.17.0.1:9900",
+    paper_http="http://172.17.0.1:9901",
 )
 MARKETS = {BotType.SPOT: "inj-usdt", BotType.DERIVATIVE: "inj-usdt-perp"}
 

@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 GOOD = {
     "DROVER_BOT_IMAGE": "drover-bot:1",
     "DROVER_VAULT_ADDR": "http://172.17.0.1:8200",
+    "DROVER_REDIS_ADDR": "172.17.0.1:6379",
+    "DROVER_LEDGER_ADDR": "172.17.0.1:5432",
     "DROVER_PAPER_GRPC": "172.17.0.1:9900",
     "DROVER_PAPER_HTTP": "http://172.17.0.1:9901",
 }
