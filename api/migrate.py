@@ -1,8 +1,8 @@
-"""`python -m api.migrate`: schema up to date, and the API's role with least rights.
+"""`python -m api.migrate`: schema up to date, and the roles of the API and the bots with least rights.
 
-Reads `db-owner.json` and `db-api.json` in DROVER_SECRETS_DIR (`/secrets`). Several may run at once: a lock
-in Postgres lets one work. The API's password reaches Postgres as a SCRAM verifier, so not even its log can
-hold it.
+Reads `db-owner.json`, `db-api.json` and, where bots keep a ledger, `db-bots.json` in DROVER_SECRETS_DIR
+(`/secrets`). Several may run at once: a lock in Postgres lets one work. Passwords reach Postgres as SCRAM
+verifiers, so not even its log can hold them.
 """
 
 from __future__ import annotations
@@ -26,11 +26,27 @@ __all__ = ["main", "migrate"]
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _LOCK = 7_203_685
 """Any number that nothing else in this database locks."""
-_RIGHTS = {"bots": "SELECT, INSERT, UPDATE", "bot_versions": "SELECT, INSERT", "audit": "SELECT, INSERT"}
+_API_RIGHTS = {
+    "bots": "SELECT, INSERT, UPDATE",
+    "bot_versions": "SELECT, INSERT",
+    "audit": "SELECT, INSERT",
+    "orders": "SELECT",
+    "fills": "SELECT",
+    "ledger_cursors": "SELECT",
+    "trading_days": "SELECT",
+}
+_BOTS_RIGHTS = {
+    "orders": "SELECT, INSERT, UPDATE",
+    "fills": "SELECT, INSERT",
+    "ledger_cursors": "SELECT, INSERT, UPDATE",
+    "trading_days": "SELECT, INSERT, UPDATE",
+}
 
 
-def migrate(owner: DatabaseLogin, api: DatabaseLogin, patience: float = 120.0) -> None:
-    """Bring schema and role up to date; safe to run again.
+def migrate(
+    owner: DatabaseLogin, api: DatabaseLogin, bots: DatabaseLogin | None = None, patience: float = 120.0
+) -> None:
+    """Bring schema and roles up to date; safe to run again. Without `bots` their role is left alone.
 
     Raises:
         SettingsError: Postgres did not answer within `patience` seconds, or refused the owner.
@@ -43,7 +59,9 @@ def migrate(owner: DatabaseLogin, api: DatabaseLogin, patience: float = 120.0) -
         with engine.begin() as alembic_connection:
             _upgrade(alembic_connection)
         with connection.transaction():
-            _grant(connection, api)
+            _grant(connection, api, _API_RIGHTS)
+            if bots is not None:
+                _grant(connection, bots, _BOTS_RIGHTS)
 
 
 def _connect(login: DatabaseLogin, patience: float) -> psycopg.Connection[tuple[object, ...]]:
@@ -80,21 +98,23 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _grant(connection: psycopg.Connection[tuple[object, ...]], api: DatabaseLogin) -> None:
-    """Make or mend the API's role. Rights that a later version no longer grants are taken back."""
-    role = sql.Identifier(api.username)
+def _grant(
+    connection: psycopg.Connection[tuple[object, ...]], login: DatabaseLogin, rights: dict[str, str]
+) -> None:
+    """Make or mend a role. Rights that a later version no longer grants are taken back."""
+    role = sql.Identifier(login.username)
     verifier = connection.pgconn.encrypt_password(
-        api.password.reveal().encode(), api.username.encode(), b"scram-sha-256"
+        login.password.reveal().encode(), login.username.encode(), b"scram-sha-256"
     ).decode()
-    known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (api.username,)).fetchone()
+    known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (login.username,)).fetchone()
     verb = sql.SQL("ALTER" if known else "CREATE")
     options = sql.SQL("LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD")
     connection.execute(sql.SQL("{} ROLE {} {} {}").format(verb, role, options, sql.Literal(verifier)))
     connection.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(role))
     connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(role))
-    for table, rights in _RIGHTS.items():
-        statement = sql.SQL("GRANT " + rights + " ON {} TO {}")  # both parts are constants above
+    for table, granted in rights.items():
+        statement = sql.SQL("GRANT " + granted + " ON {} TO {}")  # both parts are constants above
         connection.execute(statement.format(sql.Identifier(table), role))
 
 
@@ -105,9 +125,11 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """Run from the environment; return the exit code."""
-    credentials = Credentials(Path(os.environ.get("DROVER_SECRETS_DIR", "/secrets")))
+    folder = Path(os.environ.get("DROVER_SECRETS_DIR", "/secrets"))
+    credentials = Credentials(folder)
     try:
-        migrate(credentials.database("owner"), credentials.database("api"))
+        bots = credentials.database("bots") if (folder / "db-bots.json").exists() else None
+        migrate(credentials.database("owner"), credentials.database("api"), bots)
     except DroverError as error:
         sys.stderr.write(f"drover: {error}\n")
         return 1

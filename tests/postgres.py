@@ -32,7 +32,7 @@ def _as_postgres(*command):
 
 @pytest.fixture(scope="session")
 def postgres_login(tmp_path_factory):
-    """Write db-owner.json and db-api.json for a running server; return their folder."""
+    """Write db-owner.json, db-api.json and db-bots.json for a running server; return their folder."""
     secrets = tmp_path_factory.mktemp("db-secrets")
     programs = _programs(secrets / "apt.log")
     folder, port = Path(f"/tmp/drover-test-postgres-{os.getpid()}"), free_port()
@@ -61,6 +61,9 @@ def postgres_login(tmp_path_factory):
     )
     (secrets / "db-api.json").write_text(
         json.dumps(login | {"username": "drover-api", "password": "api's; pw"})
+    )
+    (secrets / "db-bots.json").write_text(
+        json.dumps(login | {"username": "drover_bots", "password": "bots'; pw"})
     )
     try:
         yield secrets

@@ -34,7 +34,7 @@ def rendered(hcl, spec=SPEC):
 @pytest.fixture(scope="module")
 def logins(postgres_login):
     credentials = Credentials(postgres_login)
-    migrate(credentials.database("owner"), credentials.database("api"), patience=20)
+    migrate(credentials.database("owner"), credentials.database("api"), credentials.database("bots"), 20)
     return credentials
 
 
@@ -166,7 +166,7 @@ class TestRealOnly:
 
     async def test_two_migrations_at_once(self, logins):
         owner, api = logins.database("owner"), logins.database("api")
-        await asyncio.gather(*(asyncio.to_thread(migrate, owner, api, 10) for _ in range(3)))
+        await asyncio.gather(*(asyncio.to_thread(migrate, owner, api, logins.database("bots"), 10) for _ in range(3)))
 
     async def test_audit_rows_hold_what_was_done(self, logins):
         store = Store(logins.database("api"))

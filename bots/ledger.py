@@ -1,0 +1,290 @@
+"""The bot's ledger: every order and fill, written down once, whatever crashes or is away.
+
+What is recorded goes to a queue on disk at once, and from there to Postgres by a task of its own, so that
+nothing here waits for Postgres but who asks to. Profit and loss follow in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from bots import cid as cids
+from bots.ledger_records import (
+    Identity,
+    OrderStatus,
+    cursor_record,
+    day_record,
+    fill_key,
+    fill_record,
+    sent_record,
+    update_record,
+)
+from bots.ledger_sql import LedgerUnavailableError, Postgres, StoredOrder
+from bots.pnl import Book
+from bots.spool import Spool, SpoolError
+
+if TYPE_CHECKING:
+    from datetime import date
+    from decimal import Decimal
+    from pathlib import Path
+
+    from bots.ledger_login import LedgerLogin
+    from bots.logs import EventLog
+    from bots.model import Fill, NewOrder
+
+__all__ = [
+    "Identity",
+    "Ledger",
+    "LedgerUnavailableError",
+    "Opening",
+    "OrderStatus",
+    "SpoolError",
+    "StoredOrder",
+]
+
+_BATCH = 500
+_GATHER = 0.02
+"""Seconds in which records gather into one batch."""
+_BACKOFF = (0.25, 5.0)
+_ADOPT_SECONDS = 30.0
+_REMEMBER = timedelta(minutes=2)
+"""How far before the cursor fills are still known to be recorded."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a bot begins with."""
+
+    complete_until: datetime | None
+    """All fills before are in the ledger; None: it was never compared with the venue."""
+    unfinished: tuple[StoredOrder, ...]
+    """Orders whose end is not known, newest first; at most 1000."""
+
+
+class Ledger:
+    """One bot's. Only `start` and `opening` raise; what records is never slowed by Postgres."""
+
+    def __init__(self, login: LedgerLogin, folder: Path, who: Identity, log: EventLog) -> None:
+        self.book = Book()
+        """What all recorded fills come to; complete once `opening` has returned."""
+        self.complete_until: datetime | None = None
+        """All fills before are recorded."""
+        self._who = who
+        self._log = log
+        self._spool = Spool(folder)
+        self._postgres = Postgres(login)
+        self._task: asyncio.Task[None] | None = None
+        self._news, self._idle, self._opened = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._oldest: float | None = None
+        self._away = "not connected yet"
+        self._seen: dict[tuple[str, str], datetime] = {}
+        self._meanwhile: list[Fill] | None = None
+        self._closing = False
+        self._day: tuple[date, Decimal] | None = None
+        self._last_at: datetime | None = None
+        self._unfinished: tuple[StoredOrder, ...] = ()
+        self._refold = True
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Open the queue and begin to write what is in it.
+
+        Raises:
+            SpoolError: the queue's folder cannot be used.
+        """
+        self._spool.open()
+        self._news.set()
+        self._task = asyncio.create_task(self._run())
+
+    async def opening(self, timeout: float) -> Opening:  # noqa: ASYNC109 - its end is a refusal with the reason
+        """Return what the bot begins with, once all that predecessors left is in Postgres.
+
+        Raises:
+            LedgerUnavailableError: not within `timeout` seconds, and why; it may be asked again.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._opened.wait()
+        if not self._opened.is_set():
+            raise LedgerUnavailableError(self.away or "Postgres: the ledger is still being read")
+        return Opening(self.complete_until, self._unfinished)
+
+    async def drained(self, timeout: float) -> bool:  # noqa: ASYNC109 - its end is an answer, no error
+        """Wait until everything recorded is in Postgres; returns whether it is."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._idle.wait()
+        return self._idle.is_set()
+
+    async def close(self, deadline: float) -> bool:
+        """Write what is left for at most `deadline` seconds; returns whether all is in Postgres.
+
+        What is not stays in the queue's folder for the next process, and fills at the venue.
+        """
+        done = await self.drained(deadline)
+        self._closing = True
+        self._news.set()
+        # Cut before it is cancelled: psycopg answers a cancellation by asking the server, which may hang.
+        self._postgres.cut()
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=1)
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        self._postgres.cut()
+        self._spool.close()
+        return done
+
+    @property
+    def lag(self) -> float:
+        """Seconds for which the oldest record has been waiting for Postgres; 0 when all is in."""
+        return 0.0 if self._oldest is None else max(0.0, time.time() - self._oldest)
+
+    @property
+    def problem(self) -> str:
+        """Why nothing more can be recorded, even on disk; empty while it can."""
+        return self._spool.problem
+
+    @property
+    def away(self) -> str:
+        """Why Postgres takes nothing, in a few words; empty while it does."""
+        return self._away
+
+    # ---- what is recorded
+
+    def order_sent(self, order: NewOrder, tx_hash: str, at: datetime) -> None:
+        """Record an order that was sent, whether or not an answer came."""
+        parsed = cids.parse(order.cid)
+        self._record(sent_record(order, tx_hash, parsed.fence if parsed else None, at))
+
+    def order_update(  # noqa: PLR0913, PLR0917 - what the venue says of one order
+        self,
+        cid: str,
+        status: OrderStatus,
+        order_hash: str,
+        filled: Decimal,
+        at: datetime,
+        reason: str = "",
+    ) -> None:
+        """Record the venue's word on an order; a status never goes back."""
+        self._record(update_record(cid, status, order_hash, filled, at, reason))
+
+    def fill(self, fill: Fill) -> bool:
+        """Record a fill and count it in the book; returns False when it was recorded before."""
+        key = fill_key(fill)
+        if key in self._seen or not self._record(fill_record(fill)):
+            return False
+        self._seen[key] = fill.at
+        if self._meanwhile is not None:
+            self._meanwhile.append(fill)
+        self._count(fill)
+        return True
+
+    def advance(self, until: datetime) -> None:
+        """Record that all fills before `until` have been recorded; it never goes back.
+
+        It reaches Postgres after them. With records dropped it is no longer true, and is left out: the next
+        process then looks everything up from the last moment that was.
+        """
+        if self._spool.dropped or (self.complete_until and until <= self.complete_until):
+            return
+        if self._record(cursor_record(until)):
+            self.complete_until = until
+            self._seen = {key: at for key, at in self._seen.items() if at >= until - _REMEMBER}
+
+    def day_pnl(self, mark: Decimal, now: datetime) -> Decimal:
+        """Return the profit since the UTC day began; the day's first call is its beginning."""
+        day, total = now.astimezone(UTC).date(), self.book.total(mark)
+        if self._day is None or self._day[0] != day:
+            self._day = (day, total)
+            self._record(day_record(day, total, now, anew=False))
+        return total - self._day[1]
+
+    def reset_day(self, mark: Decimal, now: datetime) -> None:
+        """Let the day's profit count from now: an operator has cleared a halt."""
+        day, total = now.astimezone(UTC).date(), self.book.total(mark)
+        self._day = (day, total)
+        self._record(day_record(day, total, now, anew=True))
+
+    def _record(self, record: dict[str, Any]) -> bool:
+        now = time.time()
+        if not self._spool.append({**record, **self._who.fields(), "recorded": now}):
+            return False
+        if self._oldest is None:
+            self._oldest = now
+        self._idle.clear()
+        self._news.set()
+        return True
+
+    def _count(self, fill: Fill) -> None:
+        if self._last_at and fill.at < self._last_at:
+            # A late fill: the total is right, its split into realised and unrealised is not yet.
+            self._refold = True
+        self._last_at = max(fill.at, self._last_at or fill.at)
+        self.book = self.book.filled(fill.side, fill.price, fill.quantity, fill.fee)
+
+    # ---- to Postgres
+
+    async def _run(self) -> None:
+        delay = _BACKOFF[0]
+        while not self._closing:
+            await self._wait()
+            try:
+                await self._drain()
+                if self._refold:
+                    await self._fold()
+            except (LedgerUnavailableError, OSError) as error:
+                if self._away != str(error) and not self._closing:
+                    self._log.warning("ledger_away", error=str(error))
+                self._away = str(error)
+                self._news.set()
+                await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311 - jitter, no cryptography
+                delay = min(2 * delay, _BACKOFF[1])
+            else:
+                if self._away:
+                    self._log.info("ledger_connected")
+                self._away, delay = "", _BACKOFF[0]
+
+    async def _wait(self) -> None:
+        """Wait for records; now and then look for those of a process that has died."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ADOPT_SECONDS):
+                await self._news.wait()
+                await asyncio.sleep(_GATHER)
+        self._news.clear()
+        self._spool.adopt()
+
+    async def _drain(self) -> None:
+        while records := self._spool.peek(_BATCH):
+            self._oldest = float(records[0]["recorded"])
+            await asyncio.to_thread(self._spool.sync)
+            await self._postgres.write(self._who, records)
+            self._spool.done(len(records))
+        self._oldest = None
+        self._idle.set()
+
+    async def _fold(self) -> None:
+        """Read the book anew, and add what is recorded meanwhile; all before is in Postgres."""
+        self._meanwhile, self._refold = [], False
+        try:
+            state = await self._postgres.read(self._who, datetime.now(UTC).date(), _REMEMBER)
+        except LedgerUnavailableError:
+            self._refold = True
+            raise
+        finally:
+            meanwhile, self._meanwhile = self._meanwhile, None
+        self.book, self._last_at = state.book, state.last_at
+        for fill in meanwhile:
+            if fill_key(fill) not in state.seen:
+                self._count(fill)
+        self._seen = {**state.seen, **self._seen}
+        if not self._opened.is_set():
+            self.complete_until, self._unfinished = state.complete_until, state.unfinished
+            self._day = next(iter(state.days.items()), None)
+            self._opened.set()
