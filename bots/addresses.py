@@ -5,7 +5,16 @@ from __future__ import annotations
 import sha3
 from bech32 import bech32_decode, bech32_encode, convertbits
 
-__all__ = ["address_of_key", "default_subaccount", "keccak", "owner_of", "to_bech32", "to_bytes"]
+__all__ = [
+    "address_of_key",
+    "default_subaccount",
+    "index_of",
+    "keccak",
+    "owner_of",
+    "subaccount",
+    "to_bech32",
+    "to_bytes",
+]
 
 _PREFIX = "inj"
 _ADDRESS_BYTES = 20
@@ -45,7 +54,25 @@ def default_subaccount(bech32_address: str) -> str:
     Raises:
         ValueError: no such address.
     """
-    return f"0x{to_bytes(bech32_address).hex()}{0:024x}"
+    return subaccount(bech32_address, 0)
+
+
+def subaccount(bech32_address: str, index: int) -> str:
+    """Return the id of a subaccount: 0x, the address, the index in 12 bytes, all in hex.
+
+    Raises:
+        ValueError: no such address.
+    """
+    return f"0x{to_bytes(bech32_address).hex()}{index:024x}"
+
+
+def index_of(subaccount_id: str) -> int:
+    """Return the index of a subaccount id.
+
+    Raises:
+        ValueError: no such id.
+    """
+    return int(subaccount_id[42:], 16)
 
 
 def owner_of(subaccount: str) -> str:

@@ -1,6 +1,6 @@
 """The wallet's two files in the secrets folder: the key, and whose money it trades.
 
-No message quotes what stands in the key file, nor what stands under `account` unless that is an address:
+No message quotes what stands in the key file, nor what stands under another name unless that is an address:
 somebody may have stored a key there.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import coincurve
 
@@ -23,34 +23,55 @@ if TYPE_CHECKING:
 __all__ = ["WalletFiles", "read_wallet"]
 
 _KEY = re.compile(r"(?:0[xX])?([0-9a-fA-F]{64})", re.ASCII)
+_INDEX = re.compile(r"0|[1-9][0-9]{0,2}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class WalletFiles:
-    """A key that belongs to its account."""
+    """A key, and the account that it trades: its own, or one that granted it that."""
 
     key: Secret
     """64 small hex digits, without 0x."""
     address: str
-    """Bech32 of the key, equal to the wallet's account."""
+    """Bech32 of the key: who signs."""
     key_version: int
+    account: str
+    """Bech32 of the account whose money it trades; the key's own without a granter."""
+    granter: str = ""
+    """The account again for a trading-only key; empty otherwise."""
+    subaccount: int = 0
+    """Index of the account's subaccount that it trades; 0 spends the bank account's money."""
 
 
 def read_wallet(folder: Path) -> WalletFiles:
     """Read `wallet.key` and `wallet.json` and check that they belong together.
 
     Raises:
-        SettingsError: a file is missing or wrong, or the key is another account's.
+        SettingsError: a file is missing or wrong, or the key is another account's without being its grantee.
     """
     key = _key(folder / "wallet.key")
     address = _derive(key, folder / "wallet.key")
-    account, version = _account(folder / "wallet.json")
-    if account != address:
+    path = folder / "wallet.json"
+    wallet = _wallet(path)
+    account = _address(path, "account", wallet["account"])
+    granter = "" if wallet.get("granter") in (None, "") else _address(path, "granter", wallet["granter"])
+    if granter not in {"", account}:
+        raise SettingsError(
+            f"{path}: granter is {granter} but account is {account}; a trading-only key trades its granter's "
+            "account, so make them agree in Vault."
+        )
+    if granter == address:
+        raise SettingsError(
+            f"{path}: granter is the key's own address {address}; take granter out in Vault, or store "
+            "another address's key."
+        )
+    if not granter and account != address:
         raise SettingsError(
             f"The key in {folder / 'wallet.key'} belongs to {address} but the wallet's account is {account}; "
             "correct the one that is wrong in Vault."
         )
-    return WalletFiles(key, address, version)
+    subaccount = _subaccount(path, wallet, granter)
+    return WalletFiles(key, address, _version(path, wallet), account, granter, subaccount)
 
 
 def _key(path: Path) -> Secret:
@@ -82,21 +103,43 @@ def _derive(key: Secret, path: Path) -> str:
     return addresses.to_bech32(addresses.address_of_key(public))
 
 
-def _account(path: Path) -> tuple[str, int]:
+def _wallet(path: Path) -> dict[str, Any]:
     try:
         wallet = json.loads(path.read_text(encoding="utf-8"))
-        account, version = wallet["account"], wallet["key_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(wallet, dict) and {"account", "key_version"} <= wallet.keys():
+            return wallet
+        kind = "something is missing"
+    except (OSError, ValueError, RecursionError) as error:
+        kind = type(error).__name__
+    raise SettingsError(f"{path} cannot be read ({kind}); it must hold account and key_version.")
+
+
+def _address(path: Path, name: str, value: object) -> str:
+    if not isinstance(value, str) or not _is_address(value):
         raise SettingsError(
-            f"{path} cannot be read ({type(error).__name__}); it must hold account and key_version."
-        ) from None
-    if not isinstance(account, str) or not _is_address(account):
-        raise SettingsError(
-            f"{path}: account is not an Injective address (inj1…); correct it in Vault, beside the key."
+            f"{path}: {name} is not an Injective address (inj1…); correct it in Vault, beside the key."
         )
+    return value
+
+
+def _version(path: Path, wallet: dict[str, Any]) -> int:
+    version = wallet["key_version"]
     if isinstance(version, bool) or not isinstance(version, int):
         raise SettingsError(f"{path}: key_version must be a whole number.")
-    return account, version
+    return version
+
+
+def _subaccount(path: Path, wallet: dict[str, Any], granter: str) -> int:
+    """Return the index; Vault's secrets are texts, so digits are taken as well as a number."""
+    value = wallet.get("subaccount")
+    if value is None or value == "":
+        return 1 if granter else 0
+    text = str(value)
+    if isinstance(value, bool) or not _INDEX.fullmatch(text):
+        raise SettingsError(
+            f"{path}: subaccount must be a whole number from 0 to 999; correct it in Vault, beside the key."
+        )
+    return int(text)
 
 
 def _is_address(text: str) -> bool:

@@ -11,6 +11,7 @@ from pyinjective.composer_v2 import Composer
 
 from bots import addresses
 from bots.injective.calls import DEADLINE, call, grpc_text
+from bots.injective.history import History
 from bots.injective.market_data import MarketData
 from bots.injective.parse import block_update, decimal, open_order
 from bots.model import BlockUpdate, ExchangeError, Inventory, MarketInfo, OpenOrder, TxResult
@@ -25,12 +26,24 @@ _QUEUE = 1000
 
 
 class Account(MarketData):
-    """Subaccount 0 of one address in one market, whose funds are the bank account's; read without a key."""
+    """One subaccount of one address in one market; read without a key."""
 
-    def __init__(self, network: Any, market_id: str, address: str, *, derivative: bool) -> None:
+    def __init__(
+        self, network: Any, market_id: str, address: str, *, derivative: bool, subaccount: int = 0
+    ) -> None:
+        """Open the channels.
+
+        Args:
+            network: as `network_for` makes it.
+            market_id: 0x and 64 hex digits.
+            address: bech32 of the account whose money it is.
+            derivative: whether the market is one.
+            subaccount: index; 0 spends the bank account's money, any other only what was deposited in it.
+        """
         super().__init__(network, market_id, derivative=derivative)
         self._address = address
-        self._subaccount = addresses.default_subaccount(address)
+        self._index = subaccount
+        self._subaccount = addresses.subaccount(address, subaccount)
         self._composer = Composer(network=network.string())
         self._market: MarketInfo | None = None
 
@@ -88,17 +101,18 @@ class Account(MarketData):
         return [open_order(order) for order in answer["orders"]]
 
     async def inventory(self) -> Inventory:
-        """Return what is held: the bank, plus what open orders lock, plus the position.
+        """Return what is held: what the subaccount has, what open orders lock, and the position.
+
+        Subaccount 0 has what the bank account has; the money of any other is only what was deposited in it.
 
         Raises:
             ExchangeError: not reachable.
         """
         market = self.market
-        coins = await call(self._client.fetch_bank_balances(self._address), "balances")
         deposits = await call(
             self._client.fetch_subaccount_deposits(subaccount_id=self._subaccount), "deposits"
         )
-        totals: dict[str, Decimal] = {coin["denom"]: Decimal(coin["amount"]) for coin in coins["balances"]}
+        totals = await self._bank() if self._index == 0 else {}
         for denom, deposit in deposits["deposits"].items():
             totals[denom] = totals.get(denom, Decimal(0)) + decimal(deposit["totalBalance"])
         return Inventory(
@@ -107,6 +121,10 @@ class Account(MarketData):
             position=await self._position() if self._derivative else Decimal(0),
         )
 
+    async def _bank(self) -> dict[str, Decimal]:
+        coins = await call(self._client.fetch_bank_balances(self._address), "balances")
+        return {coin["denom"]: Decimal(coin["amount"]) for coin in coins["balances"]}
+
     async def _position(self) -> Decimal:
         fetch = self._client.fetch_chain_subaccount_positions(subaccount_id=self._subaccount)
         for entry in (await call(fetch, "positions"))["state"]:
@@ -114,6 +132,14 @@ class Account(MarketData):
                 quantity = decimal(entry["position"]["quantity"])
                 return quantity if entry["position"]["isLong"] else -quantity
         return Decimal(0)
+
+    def history(self) -> History:
+        """Return the account's own trades in this market, to be looked up; after `load_market`.
+
+        Raises:
+            ExchangeError: not connected.
+        """
+        return History(self._client, self._network, self.market, self._subaccount)
 
     async def tx_result(self, tx_hash: str) -> TxResult | None:
         """Return a transaction's result, None while it is in no block.

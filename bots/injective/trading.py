@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from datetime import UTC, datetime
 from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from pyinjective.core.broadcaster import MessageBasedTransactionFeeCalculator, MsgBroadcasterWithPk
 
+from bots import grants
 from bots.injective.account import Account
 from bots.injective.calls import DEADLINE, call
+from bots.injective.permission import NotGrantedError, batch_grant
 from bots.model import Batch, BlockUpdate, ExchangeError, NewOrder, RejectedError, Side, UnknownOutcomeError
 from bots.signing import NoTurn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from bots.grants import Grant
     from bots.model import MarketInfo
     from bots.secret import Secret
     from bots.signing import Turn
@@ -39,7 +43,7 @@ _EXPECTED = re.compile(r"expected (\d+)")
 
 
 class Injective(Account):
-    """Trades one market with one key."""
+    """Trades one market with one key, for its own account or for one that granted it that."""
 
     def __init__(  # noqa: PLR0913 - what an account in a market is made of
         self,
@@ -50,6 +54,8 @@ class Injective(Account):
         *,
         derivative: bool,
         turn: Turn | None = None,
+        granter: str = "",
+        subaccount: int = 0,
     ) -> None:
         """Open the channels.
 
@@ -60,9 +66,14 @@ class Injective(Account):
             address: bech32 of the key.
             derivative: whether the market is one.
             turn: shared with all who sign with this key; left out when nobody else does.
+            granter: bech32 of the account that the key trades for; empty when it trades its own.
+            subaccount: index of the account's subaccount that it trades.
         """
-        super().__init__(network, market_id, address, derivative=derivative)
+        super().__init__(network, market_id, granter or address, derivative=derivative, subaccount=subaccount)
         self._key = key
+        self._signer = address
+        self.grant: Grant | None = None
+        """What the granter allows, as of the last `connect`; None without a granter."""
         self._turn: Turn = turn or NoTurn()
         self._broadcaster: Any = None
         self._height = 0
@@ -71,31 +82,61 @@ class Injective(Account):
         """Load the market and the account's number and sequence; can be repeated.
 
         Raises:
+            NotGrantedError: the account does not allow this key to trade this market and subaccount.
             ExchangeError: not reachable, the market is not listed, or the account does not exist yet.
         """
         market = await self.load_market()
         await self.resync()
+        await self.check_grant()
         gas_price = int(await call(self._client.current_chain_gas_price(), "gas price") * _GAS_MARGIN)
         if self._broadcaster is None:
-            self._broadcaster = MsgBroadcasterWithPk.new_using_gas_heuristics(
-                network=self._network,
-                private_key=self._key.reveal(),
-                gas_price=gas_price,
-                client=self._client,
-                composer=self._composer,
-            )
+            self._broadcaster = self._make_broadcaster(gas_price)
         return market
 
+    def _make_broadcaster(self, gas_price: int) -> Any:
+        common = {
+            "network": self._network,
+            "gas_price": gas_price,
+            "client": self._client,
+            "composer": self._composer,
+        }
+        if self._signer == self._address:
+            return MsgBroadcasterWithPk.new_using_gas_heuristics(private_key=self._key.reveal(), **common)
+        # Wraps every message in a MsgExec, for which it reckons 20 000 gas more.
+        return MsgBroadcasterWithPk.new_for_grantee_account_using_gas_heuristics(
+            grantee_private_key=self._key.reveal(), **common
+        )
+
+    async def check_grant(self) -> str:
+        """Read anew what the account allows this key; returns a warning when that ends soon, else nothing.
+
+        Raises:
+            NotGrantedError: it does not allow this market and subaccount.
+            ExchangeError: not reachable.
+        """
+        if self._signer == self._address:
+            return ""
+        grant = await batch_grant(self._client, self._address, self._signer)
+        now = datetime.now(UTC)
+        missing = grants.lack(grant, self._subaccount, self._market_id, now, derivative=self._derivative)
+        if grant is None or missing:
+            raise NotGrantedError(
+                f"{self._signer} may not trade for {self._address}: {missing}; "
+                "grant it with `drover wallets grant`"
+            )
+        self.grant = grant
+        return grants.ending(grant, now)
+
     async def resync(self) -> None:
-        """Read number and sequence of the account anew.
+        """Read number and sequence of the account that signs anew.
 
         Raises:
             ExchangeError: not reachable, or the account does not exist because nothing was ever sent to it.
         """
-        if await call(self._client.fetch_account(self._address), "account") is None:
+        if await call(self._client.fetch_account(self._signer), "account") is None:
             # The SDK hides why; the same query beneath it tells.
-            await call(self._client.auth_api.fetch_account(self._address), "account (has it been funded?)")
-            raise ExchangeError(f"account {self._address} is not of a kind that trades")
+            await call(self._client.auth_api.fetch_account(self._signer), "account (has it been funded?)")
+            raise ExchangeError(f"account {self._signer} is not of a kind that trades")
 
     def follow(self, block: BlockUpdate) -> None:
         """Let timeout height and gas price follow the stream."""

@@ -131,6 +131,50 @@ def test_a_key_version_is_a_whole_number(folder: Path, version: Any) -> None:
     refused(folder, "key_version must be a whole number")
 
 
+def as_grantee(folder: Path, **changes: Any) -> str:
+    """Make the wallet a trading-only key of another account; returns that account."""
+    granter = "inj1cml96vmptgw99syqrrz8az79xer2pcgp0a885r"
+    content = {"account": granter, "granter": granter, "key_version": 1} | changes
+    (folder / "wallet.json").write_text(json.dumps(content))
+    return granter
+
+
+def test_a_trading_only_key_trades_its_granters_account(folder: Path) -> None:
+    own = read_wallet(folder)
+    assert (own.account, own.granter, own.subaccount) == (own.address, "", 0)
+    granter = as_grantee(folder)
+    wallet = read_wallet(folder)
+    assert (wallet.address, wallet.account, wallet.granter) == (own.address, granter, granter)
+    assert wallet.subaccount == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "index"), [("0", 0), (0, 0), ("7", 7), (7, 7), ("999", 999), ("", 1), (None, 1)]
+)
+def test_a_subaccount_is_taken_as_text_or_number(folder: Path, written: Any, index: int) -> None:
+    as_grantee(folder, subaccount=written)
+    assert read_wallet(folder).subaccount == index
+
+
+@pytest.mark.parametrize("written", ["-1", -1, "1.5", 1.5, True, "01", "1000", "one", "\u0661", [1], {}, KEY])
+def test_what_is_no_subaccount_is_refused_and_not_quoted(folder: Path, written: Any) -> None:
+    as_grantee(folder, subaccount=written)
+    refused(folder, "subaccount must be a whole number")
+
+
+def test_a_granter_must_be_the_account_and_another_address(folder: Path) -> None:
+    own = read_wallet(folder).address
+    as_grantee(folder, account=own)
+    refused(folder, "trades its granter's account")
+    as_grantee(folder, account=own, granter=own)
+    refused(folder, "the key's own address")
+    for wrong in (KEY, [OTHER], 5, True):
+        as_grantee(folder, granter=wrong)
+        refused(folder, "granter is not an Injective address")
+    granter = as_grantee(folder, granter="")
+    assert granter in refused(folder, "the wallet's account is")
+
+
 def start(folder: Path) -> subprocess.CompletedProcess[str]:
     env = {
         "BOT_ID": "wallet-1.inj-usdt.spot", "WALLET_ID": "wallet-1", "MARKET": "inj-usdt", "BOT_TYPE": "spot",
