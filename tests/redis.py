@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -14,22 +15,21 @@ import pytest
 
 from bots.secret import Secret
 from bots.state import RedisLogin
+from ops import redis_users
 from ops.docker import apt_install
 from tests.engines import free_port
 
-BOT_COMMANDS = "+get +set +del +pexpire +time +eval +evalsha"
-"""All that a bot may do in Redis, within its wallet's keys; jobs/redis.nomad.hcl must allow the same."""
-ADMIN_PASSWORD = "admin-password"  # no blanks: an ACL file has no quoting
-PASSWORDS = {"wallet-1": "first-password", "wallet-2": "second-password"}
+PASSWORDS = {"admin": "admin-password", "api": "a", "reload": "r"}
+WALLETS = {"wallet-1": "first-password", "wallet-2": "second-password"}
 
 
 def users():
-    """Return the lines of the ACL file."""
-    bots = [
-        f"user wallet-{name} on >{password} resetchannels ~{name}.* -@all {BOT_COMMANDS}"
-        for name, password in PASSWORDS.items()
-    ]
-    return "\n".join(["user default off", f"user admin on >{ADMIN_PASSWORD} ~* &* +@all", *bots, ""])
+    """Return Redis's ACL file as the product makes it."""
+    services, wallets = (
+        {name: hashlib.sha256(password.encode()).hexdigest() for name, password in logins.items()}
+        for logins in (PASSWORDS, WALLETS)
+    )
+    return redis_users.acl_text(redis_users.FILE.read_text(), services, wallets)
 
 
 class RedisServer:
@@ -57,7 +57,9 @@ class RedisServer:
 
     def admin(self, *command):
         """Do one command as admin, without any client of ours; returns the raw answer."""
-        text = "".join(f"{part}\r\n" for part in (f"AUTH admin {ADMIN_PASSWORD}", " ".join(command), "QUIT"))
+        text = "".join(
+            f"{part}\r\n" for part in (f"AUTH admin {PASSWORDS['admin']}", " ".join(command), "QUIT")
+        )
         try:
             with socket.create_connection(("127.0.0.1", self.port), 1) as sock:
                 sock.sendall(text.encode())
@@ -66,7 +68,7 @@ class RedisServer:
             return ""
 
     def login(self, wallet="wallet-1"):
-        return RedisLogin("127.0.0.1", self.port, f"wallet-{wallet}", Secret(PASSWORDS[wallet]))
+        return RedisLogin("127.0.0.1", self.port, f"wallet-{wallet}", Secret(WALLETS[wallet]))
 
     def signal(self, number):
         self.process.send_signal(number)
