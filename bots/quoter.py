@@ -6,7 +6,7 @@ import time
 import uuid
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bots import risk
 from bots.model import MarketView, NewOrder
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from bots.config_model import TraderConfig
-    from bots.logs import EventLog
     from bots.model import Batch, Inventory, MarketInfo, OpenOrder, PricePoint, Quote
 
-__all__ = ["Quoter", "ReferencePrice"]
+__all__ = ["DecisionLog", "Quoter", "ReferencePrice"]
 
 _TELL_SECONDS = 10.0
 """A decision that changes nothing is told this often."""
@@ -42,6 +41,19 @@ class ReferencePrice(Protocol):
         """Begin to follow it."""
 
 
+class DecisionLog(Protocol):
+    """Where decisions are told; `bots.logs.EventLog` is one."""
+
+    def debug(self, event: str, **fields: Any) -> None:
+        """Tell detail."""
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Tell what a trader wants to read."""
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Tell what went wrong."""
+
+
 def _random_cid() -> str:
     return uuid.uuid4().hex
 
@@ -53,7 +65,7 @@ class Quoter:
         self,
         reference: ReferencePrice,
         config: TraderConfig,
-        log: EventLog,
+        log: DecisionLog,
         new_cid: Callable[[], str] = _random_cid,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -15,7 +15,9 @@ from ops import doctor, jobs, local_vault, sign_in
 from ops import down as down_
 from ops import status as status_
 from ops import up as up_
+from ops.backtest_cli import backtest
 from ops.bootstrap_cli import bootstrap
+from ops.config_cli import config
 from ops.errors import OpsError
 from ops.settings import Cluster
 from ops.steps import Steps
@@ -155,7 +157,7 @@ def bench_(cluster: Cluster) -> None:
     bench.bench(cluster)
 
 
-for command in (bootstrap, users, wallets):
+for command in (backtest, bootstrap, config, users, wallets):
     cli.add_command(command)
 
 
