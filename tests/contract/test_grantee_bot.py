@@ -1,0 +1,178 @@
+"""The bot's own exchange trades as grantee on subaccount 1 of an account whose key it never sees."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bots.injective import Injective
+from bots.injective.permission import NotGrantedError
+from bots.model import Batch, NewOrder, Quote, RejectedError, Side
+from bots.secret import Secret
+from tests.paper import VenueProcess, run
+from tests.parties import BATCH, PERP, SPOT, Party, parties
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+D = Decimal
+_cids = (f"1-{n}-abcdef01" for n in itertools.count(1))
+
+
+def exchange(owner: Party, bot: Party, market: str = SPOT, *, subaccount: int = 1) -> Injective:
+    return Injective(
+        bot.client.network,
+        market,
+        Secret(bot.key.to_hex()),
+        bot.address,
+        derivative=market == PERP,
+        granter=owner.address,
+        subaccount=subaccount,
+    )
+
+
+def buy(price: str, margin: str = "0") -> NewOrder:
+    return NewOrder(next(_cids), Quote(Side.BUY, D(price), D(1)), D(margin))
+
+
+async def settled(trader: Injective, batch: Batch) -> int:
+    """Send a batch; returns the code that it was delivered with."""
+    await trader.sync_height()
+    tx_hash, _ = await trader.submit(batch)
+    for _ in range(250):
+        result = await trader.tx_result(tx_hash)
+        if result is not None:
+            return result.code
+        await asyncio.sleep(0.02)
+    raise AssertionError("the transaction is in no block")
+
+
+@pytest.mark.parametrize(("market", "margin"), [(SPOT, "0"), (PERP, "5")])
+def test_a_bot_trades_for_its_granter(venue: VenueProcess, market: str, margin: str) -> None:
+    async def check() -> None:
+        async with parties(venue) as (owner, bot):
+            limits = {"spot_markets": [SPOT], "derivative_markets": [PERP]}
+            await owner.do(owner.grant(bot, **limits))
+            trader = exchange(owner, bot, market)
+            await trader.connect()
+            blocks = trader.updates()
+            await anext(blocks)
+            good, bad = buy("5", margin), buy("5.0000001", margin)
+            assert await settled(trader, Batch((good, bad))) == 0
+            seen, failures = await told(blocks, good.cid)
+            assert (seen, failures) == ("Booked", {bad.cid: 16})
+            (shown,) = await trader.open_orders()
+            (order,) = venue.orders(owner.address)
+            assert (order["cid"], order["signer"]) == (good.cid, bot.address)
+            assert order["subaccount_id"] == owner.sub(1)
+            assert await settled(trader, Batch(cancel=(shown,))) == 0
+            assert await settled(trader, Batch((buy("4", margin), buy("4.5", margin)))) == 0
+            assert len(await trader.open_orders()) == 2
+            assert await settled(trader, Batch(cancel_all=True)) == 0
+            assert await trader.open_orders() == []
+            assert venue.orders(owner.address) == []
+            await blocks.aclose()
+            await trader.close()
+
+    run(check())
+
+
+async def told(blocks: AsyncIterator[Any], cid: str) -> tuple[str, dict[str, int]]:
+    failures: dict[str, int] = {}
+    async for block in blocks:
+        failures |= block.failures
+        for order in block.orders:
+            if order.cid == cid:
+                return order.status, failures
+    raise AssertionError("the stream ended")
+
+
+def test_only_what_was_deposited_in_the_subaccount_is_the_bots(venue: VenueProcess) -> None:
+    async def check() -> None:
+        async with parties(venue) as (owner, bot):
+            await owner.do(owner.grant(bot))
+            trader, main = exchange(owner, bot), exchange(owner, owner, subaccount=0)
+            await trader.connect()
+            await main.load_market()
+            assert (await trader.inventory()).quote == 1000
+            assert (await main.inventory()).quote == 9000
+            assert (await main.inventory()).base > 90
+            assert (await trader.inventory()).base == 0
+            assert await settled(trader, Batch((buy("5"),))) == 0
+            assert (await trader.inventory()).quote == 1000
+            too_much = NewOrder(next(_cids), Quote(Side.BUY, D(5), D(300)))
+            assert await settled(trader, Batch((too_much,))) == 0
+            assert len(await trader.open_orders()) == 1
+            for one in (trader, main):
+                await one.close()
+
+    run(check())
+
+
+def test_a_bot_without_the_grant_that_it_needs_says_what_is_missing(venue: VenueProcess) -> None:
+    async def refusal(owner: Party, bot: Party, market: str = SPOT, subaccount: int = 1) -> str:
+        trader = exchange(owner, bot, market, subaccount=subaccount)
+        with pytest.raises(NotGrantedError) as error:
+            await trader.connect()
+        await trader.close()
+        text = str(error.value)
+        assert owner.address in text
+        assert bot.address in text
+        assert "drover wallets grant" in text
+        return text
+
+    async def check() -> None:
+        async with parties(venue) as (owner, bot):
+            assert "nothing is granted" in await refusal(owner, bot)
+            await owner.do(owner.grant(bot, "CreateSpotLimitOrderAuthz", market_ids=[SPOT]))
+            assert "nothing is granted" in await refusal(owner, bot)
+            await owner.do(owner.grant(bot))
+            assert "does not name the market" in await refusal(owner, bot, PERP)
+            assert "subaccount 1, not 2" in await refusal(owner, bot, subaccount=2)
+
+    run(check())
+
+
+def test_a_grant_that_ends_is_told_before_and_stops_the_bot_after(venue: VenueProcess) -> None:
+    async def check() -> None:
+        async with parties(venue) as (owner, bot):
+            trader = exchange(owner, bot)
+            await owner.do(owner.grant(bot, seconds=30 * 86400))
+            await trader.connect()
+            assert await trader.check_grant() == ""
+            await owner.do(owner.grant(bot, seconds=2 * 86400))
+            assert "ends at" in await trader.check_grant()
+            await owner.do(owner.composer.msg_revoke(owner.address, bot.address, BATCH))
+            # CheckTx asks for no grant, the block does.
+            assert await settled(trader, Batch((buy("5"),))) == 2
+            with pytest.raises(NotGrantedError):
+                await trader.check_grant()
+            await trader.close()
+
+    run(check())
+
+
+async def pay_until_refused(trader: Injective) -> None:
+    for _ in range(20):
+        await settled(trader, Batch((buy("5"),)))
+
+
+def test_a_grantee_without_gas_is_refused(venue: VenueProcess) -> None:
+    async def check() -> None:
+        async with parties(venue) as (owner, bot):
+            await owner.do(owner.grant(bot))
+            inj = int((await bot.client.fetch_bank_balance(bot.address, "inj"))["balance"]["amount"])
+            rest = 10**14
+            away = bot.composer.msg_send(bot.address, owner.address, inj - rest, "inj")
+            assert (await bot.do(away))["code"] == 0
+            trader = exchange(owner, bot)
+            await trader.connect()
+            with pytest.raises(RejectedError, match="insufficient funds"):
+                await pay_until_refused(trader)
+            await trader.close()
+
+    run(check())
