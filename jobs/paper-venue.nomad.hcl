@@ -19,6 +19,12 @@ variable "http_port" {
   description = "Token list and faucet, on the node's bridge address."
 }
 
+variable "admin_port" {
+  type        = number
+  default     = 0
+  description = "Faults on demand, on the node's bridge address, without credentials: for tests. 0 is off."
+}
+
 variable "datacenter" {
   type    = string
   default = "dc1"
@@ -41,6 +47,17 @@ job "paper-venue" {
         static       = var.http_port
         to           = 9901
         host_network = "bridge"
+      }
+
+      dynamic "port" {
+        for_each = var.admin_port == 0 ? [] : [var.admin_port]
+        labels   = ["admin"]
+
+        content {
+          static       = port.value
+          to           = 9902
+          host_network = "bridge"
+        }
       }
     }
 
@@ -77,9 +94,10 @@ job "paper-venue" {
       kill_timeout = "15s"
 
       env {
-        PAPER_LISTEN_GRPC = "0.0.0.0:9900"
-        PAPER_LISTEN_HTTP = "0.0.0.0:9901"
-        STATE_DIR         = "/state"
+        PAPER_LISTEN_GRPC  = "0.0.0.0:9900"
+        PAPER_LISTEN_HTTP  = "0.0.0.0:9901"
+        PAPER_LISTEN_ADMIN = var.admin_port == 0 ? "" : "0.0.0.0:9902"
+        STATE_DIR          = "/state"
       }
 
       volume_mount {
@@ -92,7 +110,7 @@ job "paper-venue" {
         force_pull      = false
         init            = true
         args            = ["bots.paper"]
-        ports           = ["grpc", "http"]
+        ports           = var.admin_port == 0 ? ["grpc", "http"] : ["grpc", "http", "admin"]
         readonly_rootfs = true
         cap_drop        = ["all"]
         security_opt    = ["no-new-privileges"]

@@ -52,15 +52,18 @@ def until(check: Callable[[], Any], what: str, seconds: float = 15) -> Any:
 class VenueProcess:
     """A real `python -m bots.paper` on free ports."""
 
-    def __init__(self, state: Path | None = None, block_time: str = "0.1") -> None:
+    def __init__(self, state: Path | None = None, block_time: str = "0.1", **env: str) -> None:
         self.grpc = f"127.0.0.1:{free_port()}"
         self.http = f"http://127.0.0.1:{free_port()}"
+        self.admin = f"http://127.0.0.1:{free_port()}"
         self._env = {
             **os.environ,
             "PAPER_LISTEN_GRPC": self.grpc,
             "PAPER_LISTEN_HTTP": self.http.removeprefix("http://"),
+            "PAPER_LISTEN_ADMIN": self.admin.removeprefix("http://"),
             "BLOCK_TIME": block_time,
             "STATE_DIR": str(state or ""),
+            **env,
         }
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -81,6 +84,15 @@ class VenueProcess:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
             self.process.wait(10)
+
+    def fault(self, kind: str, **parameters: Any) -> Any:
+        """Begin a fault on demand."""
+        return get_json(f"{self.admin}/faults", {"kind": kind, **parameters})
+
+    def no_faults(self) -> None:
+        """End all faults."""
+        request = urllib.request.Request(f"{self.admin}/faults", method="DELETE")
+        urllib.request.urlopen(request, timeout=5).close()
 
     def faucet(self, address: str) -> dict[str, str]:
         return get_json(f"{self.http}/faucet", {"address": address})["balances"]

@@ -1,8 +1,8 @@
 """`python -m bots.paper`: the paper Injective venue.
 
-Environment: PAPER_LISTEN_GRPC (127.0.0.1:9900), PAPER_LISTEN_HTTP (127.0.0.1:9901), BLOCK_TIME (seconds,
-0.65), PAPER_SEED (a number), STATE_DIR (keeps the state over restarts; memory only without it),
-MARKETS_CONFIG, LOG_LEVEL.
+Environment: PAPER_LISTEN_GRPC (127.0.0.1:9900), PAPER_LISTEN_HTTP (127.0.0.1:9901), PAPER_LISTEN_ADMIN (faults
+on demand, host:port; off without it), BLOCK_TIME (seconds, 0.65), PAPER_SEED (a number), STATE_DIR (keeps the
+state over restarts; memory only without it), MARKETS_CONFIG, LOG_LEVEL.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ import grpc
 from aiohttp import web
 
 from bots.config import ConfigError, load_markets
+from bots.paper import admin
 from bots.paper.chain import Chain
 from bots.paper.errors import StartupError, StateError
 from bots.paper.flow import Flow
 from bots.paper.markets import list_markets
 from bots.paper.queries import Queries
+from bots.paper.rpc import handlers
 from bots.paper.store import Store
 from bots.paper.stream import Streams
 from bots.paper.web import application
@@ -41,11 +43,13 @@ class Venue:
     def __init__(self, env: Mapping[str, str]) -> None:
         self._grpc_listen = _listen(env, "PAPER_LISTEN_GRPC", "127.0.0.1:9900")
         self._http_listen = _listen(env, "PAPER_LISTEN_HTTP", "127.0.0.1:9901")
+        self._admin_listen = _listen(env, "PAPER_LISTEN_ADMIN", "") if env.get("PAPER_LISTEN_ADMIN") else ""
         self._block_time = _number(env, "BLOCK_TIME", "0.65")
         markets = list_markets(load_markets(env).values())
         self._flow = Flow(markets, int(_number(env, "PAPER_SEED", "1")))
         self.chain = Chain(markets, self._flow, Store(_state_file(env)))
-        self._streams = Streams()
+        self._streams = Streams(self.chain.faults)
+        self._tables = Queries(self.chain).tables()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -54,7 +58,9 @@ class Venue:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         server = await self._serve_grpc()
-        runner = await self._serve_http()
+        runners = [await _serve_http(application(self.chain), self._http_listen)]
+        if self._admin_listen:
+            runners.append(await _serve_http(self._admin(), self._admin_listen))
         _LOG.info(
             "paper venue up at height %d, gRPC %s, HTTP %s",
             self.chain.height,
@@ -65,12 +71,15 @@ class Venue:
             await self._make_blocks(stopping)
         finally:
             await server.stop(grace=0.5)
-            await runner.cleanup()
+            for runner in runners:
+                await runner.cleanup()
             self.chain.store.close()
 
     async def _serve_grpc(self) -> grpc.aio.Server:
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        server.add_generic_rpc_handlers([*Queries(self.chain).handlers(), self._streams.handler()])
+        server.add_generic_rpc_handlers(
+            [*handlers(self.chain, self.chain.faults, self._tables), self._streams.handler()]
+        )
         try:
             server.add_insecure_port(self._grpc_listen)
         except RuntimeError as error:
@@ -80,17 +89,9 @@ class Venue:
         await server.start()
         return server
 
-    async def _serve_http(self) -> web.AppRunner:
-        runner = web.AppRunner(application(self.chain), access_log=None)
-        await runner.setup()
-        host, _, port = self._http_listen.rpartition(":")
-        try:
-            await web.TCPSite(runner, host, int(port)).start()
-        except OSError as error:
-            raise StartupError(
-                f"The HTTP address {self._http_listen} cannot be used; is it taken?"
-            ) from error
-        return runner
+    def _admin(self) -> web.Application:
+        methods = frozenset(name for _, _, table in self._tables for name in table)
+        return admin.application(self.chain.faults, methods, self._streams.drop)
 
     async def _make_blocks(self, stopping: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
@@ -100,7 +101,19 @@ class Venue:
             due = max(due + self._block_time, loop.time())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), max(0, due - loop.time()))
-            self._streams.publish(self.chain.end_block())
+            if not self.chain.faults.on("halt_blocks"):
+                self._streams.publish(self.chain.end_block())
+
+
+async def _serve_http(app: web.Application, listen: str) -> web.AppRunner:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    host, _, port = listen.rpartition(":")
+    try:
+        await web.TCPSite(runner, host, int(port)).start()
+    except OSError as error:
+        raise StartupError(f"The HTTP address {listen} cannot be used; is it taken?") from error
+    return runner
 
 
 def _listen(env: Mapping[str, str], name: str, default: str) -> str:

@@ -14,6 +14,7 @@ from bots.paper.authz import Grants
 from bots.paper.errors import VenueError
 from bots.paper.events import BlockEvents
 from bots.paper.exchange import Exchange
+from bots.paper.faults import Faults
 from bots.paper.gas import gas_used
 from bots.paper.ledger import FEES
 from bots.paper.markets import INJ
@@ -48,6 +49,7 @@ class Chain:
         self.grants = Grants(self.exchange.ledger.undo)
         self.accounts: dict[str, Account] = {}
         self.mempool: list[Transaction] = []
+        self.faults = Faults()
         self._delivered: list[tuple[str, bytes, bytes]] = []
         self.height = 1
         self.time_ms = time.time_ns() // _NANO
@@ -96,8 +98,15 @@ class Chain:
         fee = INJ.to_human(check(tx, account, self.height, account.pending))
         payer = addresses.default_subaccount(tx.signer)
         self.exchange.ledger.require(payer, INJ.denom, fee, 5, "sdk")
+        self._refuse_on_demand(tx, "check")
         account.pending += 1
         self.mempool.append(tx)
+
+    def _refuse_on_demand(self, tx: Transaction, at: str) -> None:
+        if fault := self.faults.take("reject", signer=tx.signer, at=at):
+            raise VenueError(
+                fault.parameters["code"], "refused: a fault on demand", fault.parameters["codespace"]
+            )
 
     def simulate(self, raw: bytes) -> tuple[int, Any]:
         """Run a transaction on the last block's state and take it back; no valid signature is asked for.
@@ -168,6 +177,7 @@ class Chain:
         )
         try:
             self._enter(tx)
+            self._refuse_on_demand(tx, "deliver")
             response.data = self._run(tx)
         except VenueError as error:
             response.code, response.codespace, response.raw_log = error.code, error.codespace, str(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["NotFoundError", "StartupError", "StateError", "VenueError"]
+__all__ = ["FaultError", "NotFoundError", "StartupError", "StateError", "VenueError"]
 
 
 class VenueError(Exception):
@@ -28,3 +28,7 @@ class StartupError(Exception):
 
 class StateError(Exception):
     """The state cannot be kept: the venue must stop rather than tell what it would forget."""
+
+
+class FaultError(Exception):
+    """A fault on demand is asked for in a way that means nothing; the message is the sentence to answer."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import grpc
-
 from bots import addresses
 from bots.paper.authz_queries import AuthzQueries
-from bots.paper.errors import NotFoundError, VenueError
+from bots.paper.errors import NotFoundError
 from bots.paper.exchange_queries import ExchangeQueries
 from bots.paper.indexer import Indexer
 from bots.paper.markets import TOKENS
@@ -24,7 +22,6 @@ from bots.paper.proto import (
     exchange_query,
     meta_indexer,
     pack,
-    serve,
     spot_indexer,
     tendermint_query,
     tx_service,
@@ -34,9 +31,8 @@ from bots.paper.transactions import CHAIN_ID, MIN_GAS_PRICE
 from bots.paper.units import to_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bots.paper.chain import Chain
+    from bots.paper.rpc import Table
 
 __all__ = ["Queries"]
 
@@ -48,10 +44,10 @@ class Queries:
         self._chain = chain
         self._exchange = chain.exchange
 
-    def handlers(self) -> list[Any]:
-        """Return the gRPC handlers of all services."""
+    def tables(self) -> tuple[Table, ...]:
+        """Return all unary services: generated module, service, and its methods by RPC name."""
         indexer = Indexer(self._chain)
-        tables = (
+        return (
             (auth_query, "Query", {"Account": self._account}),
             (
                 bank_query,
@@ -76,22 +72,6 @@ class Queries:
             (derivative_indexer, "InjectiveDerivativeExchangeRPC", indexer.derivative()),
             (meta_indexer, "InjectiveMetaRPC", {"Ping": lambda _r: meta_indexer.PingResponse()}),
         )
-        return [
-            serve(module, service, {name: self._unary(method) for name, method in methods.items()}, {})
-            for module, service, methods in tables
-        ]
-
-    def _unary(self, method: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-        async def answer(request: Any, context: Any) -> Any:
-            await context.send_initial_metadata((("x-cosmos-block-height", str(self._chain.height)),))
-            try:
-                return method(request)
-            except NotFoundError as error:
-                return await context.abort(grpc.StatusCode.NOT_FOUND, str(error))
-            except (VenueError, ValueError) as error:
-                return await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-
-        return answer
 
     def _account(self, request: Any) -> Any:
         account = self._chain.account(request.address)

@@ -12,10 +12,15 @@ from bots.paper.proto import serve, stream_query
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from bots.paper.faults import Faults
+
 __all__ = ["Streams"]
 
 _BUFFER = 100
 """Blocks that a slow client may lag, as on the chain; then its stream is cut."""
+
+_DROPPED = "the venue drops connections: a fault on demand"
+_THAW_SECONDS = 0.05
 
 Key = tuple[str, "Callable[[Any], str]"]
 _PLAIN: tuple[Key, ...] = (
@@ -43,16 +48,27 @@ _FIELDS: tuple[tuple[str, str, tuple[Key, ...]], ...] = (
 class Streams:
     """The subscribers of the stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
         self._queues: set[asyncio.Queue[Any]] = set()
 
     def publish(self, message: Any) -> None:
         """Hand one block's message to every subscriber; one that lags too far loses its stream."""
+        if self._faults.take("lose_blocks"):
+            return
         for queue in list(self._queues):
             try:
                 queue.put_nowait(message)
             except asyncio.QueueFull:
                 self._queues.discard(queue)
+
+    def drop(self) -> None:
+        """End every stream."""
+        for queue in self._queues:
+            # A subscriber that waits must wake up to notice.
+            while not queue.empty():
+                queue.get_nowait()
+            queue.put_nowait(None)
 
     def handler(self) -> Any:
         """Return the gRPC handler of the service."""
@@ -61,11 +77,18 @@ class Streams:
     async def _stream(self, request: Any, context: Any) -> AsyncIterator[Any]:
         if not request.ListFields():
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "at least one filter must be set")
+        if self._faults.on("drop_connections"):
+            await context.abort(grpc.StatusCode.UNAVAILABLE, _DROPPED)
         queue: asyncio.Queue[Any] = asyncio.Queue(_BUFFER)
         self._queues.add(queue)
         try:
             while queue in self._queues:
-                yield _filtered(request, await queue.get())
+                message = await queue.get()
+                while self._faults.on("freeze_stream"):  # noqa: ASYNC110 - a fault ends by the clock, without a word
+                    await asyncio.sleep(_THAW_SECONDS)
+                if message is None:
+                    await context.abort(grpc.StatusCode.UNAVAILABLE, _DROPPED)
+                yield _filtered(request, message)
         finally:
             self._queues.discard(queue)
         await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "client is too slow for the stream")

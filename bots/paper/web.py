@@ -58,6 +58,8 @@ def application(chain: Chain) -> web.Application:
 class _Pages:
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
+        self._reference: dict[str, Any] = {"time": chain.time, "prices": {}}
+        """What was answered last."""
 
     async def tokens(self, _request: web.Request) -> web.Response:
         tokens = [
@@ -71,13 +73,16 @@ class _Pages:
 
     async def reference(self, _request: web.Request) -> web.Response:
         """Answer the price elsewhere, as a mainnet book would give it: no order here moves it."""
+        if self._chain.faults.on("freeze_reference"):
+            return web.json_response(self._reference)
         flow, markets = self._chain.flow, self._chain.exchange.markets.values()
         prices = (
             {m.id: decimal_text(flow.fair_price(m).quantize(m.price_tick / 100)) for m in markets}
             if flow
             else {}
         )
-        return web.json_response({"time": self._chain.time, "prices": prices})
+        self._reference = {"time": self._chain.time, "prices": prices}
+        return web.json_response(self._reference)
 
     async def faucet(self, request: web.Request) -> web.Response:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 import uuid
 from decimal import Decimal
@@ -182,6 +183,43 @@ def test_the_state_survives_the_end_of_the_process(tmp_path: Path, number: int) 
 
     try:
         with_sdk(running, 1, place)
+    finally:
+        running.end(signal.SIGKILL)
+
+
+def test_a_kill_loses_no_block_that_anybody_saw(tmp_path: Path) -> None:
+    running = VenueProcess(tmp_path, block_time="0.05").start()
+    seen: list[dict[str, Any]] = []
+    heights: list[tuple[int, int]] = []
+
+    async def trade_until_it_dies(sdk: Sdk) -> None:
+        listening = asyncio.create_task(
+            sdk.client.listen_chain_stream_updates(
+                callback=seen.append,
+                spot_trades_filter=sdk.composer.chain_stream_trades_filter([sdk.subaccount], [SPOT]),
+            )
+        )
+        await sdk.client.fetch_account(sdk.address)
+        for _ in range(15):
+            order = spot_order(sdk, "14", "0.1", "BUY", uuid.uuid4().hex)
+            batch = sdk.composer.msg_batch_update_orders(sender=sdk.address, spot_orders_to_create=[order])
+            await sdk.broadcasters["heuristics"].broadcast([batch])
+            await asyncio.sleep(0.03)
+        running.end(signal.SIGKILL)
+        await asyncio.wait_for(listening, 5)
+
+    try:
+        for number in range(3):
+            seen.clear()
+            with_sdk(running, 171, trade_until_it_dies)
+            running.start()
+            told = {trade["tradeId"]: event for event in seen for trade in event["spotTrades"]}
+            kept = {t["trade_id"]: t for t in running.trades(make_wallet(tmp_path, f"{171:064x}"))}
+            assert len(told) > 5, number
+            assert told.keys() <= kept.keys()
+            assert {k: int(e["blockTime"]) for k, e in told.items()} == {k: kept[k]["time_ms"] for k in told}
+            heights.append((int(seen[0]["blockHeight"]), int(seen[-1]["blockHeight"])))
+        assert all(before[1] < after[0] for before, after in itertools.pairwise(heights))
     finally:
         running.end(signal.SIGKILL)
 
