@@ -14,7 +14,9 @@ from bots.model import Side
 __all__ = ["Book"]
 
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
-"""Prices and quantities have up to 18 decimals each: a product needs more digits than the default 28."""
+"""Prices and quantities have up to 18 decimals each: a product needs more digits than the default 28.
+
+Python's own operators, even the sign, round to those 28."""
 _GRAIN = Decimal(1).scaleb(-18)
 
 
@@ -47,13 +49,14 @@ class Book:
 
     def filled(self, side: Side, price: Decimal, quantity: Decimal, fee: Decimal) -> Book:
         """Return the book after one fill; `quantity` is positive, a negative `fee` is a rebate."""
-        signed = quantity if side is Side.BUY else -quantity
+        signed = quantity if side is Side.BUY else quantity.copy_negate()
         closing = Decimal(0)
-        if self.quantity * signed < 0:
-            closing = signed if abs(signed) <= abs(self.quantity) else -self.quantity
+        if self.quantity and signed and self.quantity.is_signed() != signed.is_signed():
+            closing = min(signed, self.quantity.copy_negate(), key=Decimal.copy_abs)
         released = self._cost_of(closing)
         # The identity holds exactly because what leaves the cost is what enters the profit, rounded or not.
-        profit = _EXACT.subtract(-_EXACT.multiply(closing, price), released)
+        proceeds = _EXACT.multiply(closing.copy_negate(), price)
+        profit = _EXACT.subtract(proceeds, released)
         opened = _EXACT.multiply(_EXACT.subtract(signed, closing), price)
         return Book(
             _EXACT.add(self.quantity, signed),
@@ -67,7 +70,7 @@ class Book:
         """Return the part of the cost that belongs to what is closed; all of it when nothing is left."""
         if not closing:
             return Decimal(0)
-        if closing == -self.quantity:
+        if closing == self.quantity.copy_negate():
             return self.cost
-        share = _EXACT.divide(_EXACT.multiply(self.cost, -closing), self.quantity)
+        share = _EXACT.divide(_EXACT.multiply(self.cost, closing.copy_negate()), self.quantity)
         return share.quantize(_GRAIN, context=_EXACT)
