@@ -162,6 +162,10 @@ class BotState:
         """Return why the bot is halted, None when it is not."""
         return await self._load("halt")
 
+    async def cleared(self) -> dict[str, Any] | None:
+        """Return who cleared the last halt and when ({"at", "by"}), None when nobody ever did."""
+        return await self._load("cleared")
+
     async def clear_halt(self) -> None:
         """Let the bot trade again."""
         await self._state.call("DEL", f"{self._id}:halt")
@@ -178,9 +182,7 @@ class BotState:
         except ValueError:
             record = None
         if not isinstance(record, dict):
-            raise StateError(
-                f"{self._id}:{name} in Redis holds no JSON object; delete the key, then restart."
-            )
+            raise StateError(f"{self._id}:{name} in Redis holds no JSON object; delete that key.")
         return record
 
 
