@@ -1,8 +1,8 @@
 """`python -m bots.paper`: the paper Injective venue.
 
-Environment: PAPER_LISTEN_GRPC (127.0.0.1:9900), PAPER_LISTEN_HTTP (127.0.0.1:9901), PAPER_LISTEN_ADMIN (faults
-on demand, host:port; off without it), BLOCK_TIME (seconds, 0.65), PAPER_SEED (a number), STATE_DIR (keeps the
-state over restarts; memory only without it), MARKETS_CONFIG, LOG_LEVEL.
+Environment: PAPER_LISTEN_GRPC (127.0.0.1:9900), PAPER_LISTEN_HTTP (127.0.0.1:9901), PAPER_LISTEN_ADMIN
+(faults on demand, host:port; off without it), BLOCK_TIME (seconds, 0.65), PAPER_SEED (a number), STATE_DIR
+(keeps the state over restarts; memory only without it), MARKETS_CONFIG, LOG_LEVEL.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from bots import addresses
 from bots.paper.errors import VenueError
-from bots.paper.positions import Position
 from bots.paper.units import ZERO
 
 if TYPE_CHECKING:
@@ -85,12 +84,30 @@ def _check_book(
         raise VenueError(
             59, f"post-only order exceeds the top of the book {touch}: exceeds top of book price"
         )
+    if at_market:
+        _check_taking(exchange, new, market, subaccount, touch)
     if 0 < new.expiration_block <= exchange.height:
         raise VenueError(
             112, f"expiration block {new.expiration_block} is in the past: invalid expiration block"
         )
     if sum(1 for o in book.of(subaccount) if o.buy == buy) >= market.max_orders_per_side:
         raise VenueError(37, "too many orders per side for subaccount: exceeded order side count")
+
+
+def _check_taking(
+    exchange: Exchange, new: NewOrder, market: Market, subaccount: str, touch: Decimal | None
+) -> None:
+    if touch is None:
+        raise VenueError(24, "no liquidity on the orderbook!")
+    if new.price < touch if new.order_type in BUY_TYPES else new.price > touch:
+        raise VenueError(25, "orderbook liquidity cannot satisfy current worst price")
+    placed = ((o.subaccount, o.market_id) for o in exchange.market_orders)
+    if market.derivative and (subaccount, market.id) in placed:
+        raise VenueError(
+            38,
+            "cannot place a market order when a market order in the same market was already placed in same "
+            "block: market order already exists",
+        )
 
 
 def _check_margin(exchange: Exchange, new: NewOrder, market: Market, subaccount: str) -> None:
@@ -102,22 +119,43 @@ def _check_margin(exchange: Exchange, new: NewOrder, market: Market, subaccount:
             f"InsufficientOrderMargin: {new.margin} is less than the initial margin of "
             f"{new.price * new.quantity * market.initial_margin}: insufficient order margin",
         )
-    if not new.margin:
+    if new.margin:
+        _check_mark(new, market, exchange.mark_price(market))
+    else:
         _check_reduce_only(exchange, new, market, subaccount)
+
+
+def _check_mark(new: NewOrder, market: Market, mark: Decimal) -> None:
+    """Refuse a position that would begin below its initial margin at the mark price."""
+    room, rate = new.margin / new.quantity, market.initial_margin
+    if new.order_type in BUY_TYPES:
+        threshold = (new.price - room) / (1 - rate)
+        good = mark >= threshold
+    else:
+        threshold = (new.price + room) / (1 + rate)
+        good = mark <= threshold
+    if not good:
+        raise VenueError(
+            26,
+            f"InsufficientOrderMargin: mark price {mark}, threshold {threshold}: insufficient order margin",
+        )
 
 
 def _check_reduce_only(exchange: Exchange, new: NewOrder, market: Market, subaccount: str) -> None:
     buy = new.order_type in BUY_TYPES
-    position = exchange.positions.get((subaccount, market.id), Position())
+    position = exchange.positions.get((subaccount, market.id))
+    if position is None:
+        raise VenueError(28, "a reduce-only order has nothing to reduce: position not found")
+    if buy == (position.quantity > 0):
+        raise VenueError(29, "position direction does not oppose the reduce-only order")
     promised = sum(
-        (o.fillable for o in exchange.books[market.id].of(subaccount) if o.buy == buy and not o.margin), ZERO
+        (o.fillable for o in exchange.books[market.id].of(subaccount) if o.buy == buy and o.reduce_only), ZERO
     )
     closable = -position.quantity if buy else position.quantity
     if new.quantity + promised > closable:
         raise VenueError(
-            33,
-            f"reduce-only quantity exceeds the position of {position.quantity}: "
-            "invalid quantity for reduce-only order",
+            8,
+            f"reduce-only orders exceed the position of {position.quantity}: insufficient position quantity",
         )
 
 

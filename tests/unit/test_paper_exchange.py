@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from bots.paper.flow import Flow
+from bots.paper.funding import HOURLY_INTEREST, HOURLY_RATE_CAP, advanced, traded
+from bots.paper.ledger import INSURANCE
 from bots.paper.matching import auction
 from bots.paper.orders import Order
 from bots.paper.positions import Position, apply_fill
@@ -113,7 +116,31 @@ def test_a_derivative_order_needs_its_margin(trader: Any) -> None:
     one = trader(1)
     assert one.send(one.order(PERP, "BUY", "12", "10", margin=D("5.9"))).code == 26
     assert one.send(one.order(PERP, "BUY", "12", "10", margin=D(6))).code == 0
-    assert one.send(one.order(PERP, "SELL", "13", "1", margin=D(0))).code == 33
+    # backed by its price's margin, but the mark price of 12.5 would leave less
+    assert one.send(one.order(PERP, "BUY", "14", "10", margin=D(7))).code == 26
+
+
+def test_a_reduce_only_order_needs_what_it_reduces(trader: Any) -> None:
+    one, other = trader(1), trader(2)
+    assert one.send(one.order(PERP, "SELL", "13", "1", margin=D(0))).code == 28
+    one.send(one.order(PERP, "BUY", "12.5", "2", margin=D(10)))
+    other.send(other.order(PERP, "SELL", "12.5", "2", margin=D(10)))
+    assert one.send(one.order(PERP, "BUY", "12", "1", margin=D(0))).code == 29
+    assert one.send(one.order(PERP, "SELL", "13", "3", margin=D(0))).code == 8
+    assert one.send(one.order(PERP, "SELL", "13", "2", margin=D(0))).code == 0
+
+
+def test_what_has_nothing_left_to_reduce_is_cancelled(chain: Any, trader: Any) -> None:
+    one, other = trader(1), trader(2)
+    one.send(one.order(PERP, "BUY", "12.5", "2", margin=D(10)))
+    other.send(other.order(PERP, "SELL", "12.5", "2", margin=D(10)))
+    one.send(one.order(PERP, "SELL", "13", "1.5", margin=D(0), cid="near"))
+    one.send(one.order(PERP, "SELL", "14", "0.5", margin=D(0), cid="far"))
+    one.send(one.order(PERP, "SELL", "12.4", "0.5", margin=D(10), cid="plain"))
+    other.send(other.order(PERP, "BUY", "12.4", "0.5", margin=D(10)))
+    cancelled = [o.cid for o in chain.end_block().derivative_orders if o.status == 3]
+    assert cancelled == ["far"]
+    assert "near" in {o.cid for o in chain.exchange.books[PERP].orders.values()}
 
 
 def test_post_only_never_takes(chain: Any, trader: Any) -> None:
@@ -181,6 +208,122 @@ def test_a_market_order_fills_what_it_can_and_returns_the_rest(chain: Any, trade
     assert taker.send(order).code == 0
     assert [t.quantity for t in chain.store.trades() if t.buy] == [1]
     assert chain.exchange.ledger.held[taker.subaccount, USDT] == 0
+
+
+def market_order(one: Any, price: str, quantity: str, side: str) -> Any:
+    return one.composer.msg_create_spot_market_order(
+        SPOT, one.address, one.subaccount, one.address, D(price), D(quantity), side
+    )
+
+
+def test_all_market_orders_of_a_block_pay_the_average_of_what_they_sweep(chain: Any, trader: Any) -> None:
+    maker, first, second = trader(1), trader(2), trader(3)
+    maker.send(
+        maker.order(SPOT, "SELL", "12", "1"),
+        maker.order(SPOT, "SELL", "13", "1"),
+        maker.order(SPOT, "SELL", "14", "1"),
+    )
+    chain.broadcast(first.sign(market_order(first, "14", "1.5", "BUY")))
+    chain.broadcast(second.sign(market_order(second, "13", "5", "BUY")))
+    chain.end_block()
+    bought = {t.signer: (t.price, t.quantity, t.execution) for t in chain.exchange.trades if t.buy}
+    # the better worst price goes first; the second finds 0.5 at 13 and nothing more within its limit
+    assert bought == {
+        first.address: (D("12.5"), D("1.5"), "Market"),
+        second.address: (D("12.5"), D("0.5"), "Market"),
+    }
+    sold = [(t.price, t.quantity, t.execution) for t in chain.exchange.trades if not t.buy]
+    assert sold == [(12, 1, "LimitFill"), (13, 1, "LimitFill")]
+    assert minted_minus_found(chain, USDT) == 0
+
+
+def test_an_average_that_has_no_end_loses_no_money(chain: Any, trader: Any) -> None:
+    maker, taker = trader(1), trader(2)
+    maker.send(maker.order(SPOT, "BUY", "12", "1"), maker.order(SPOT, "BUY", "11", "2"))
+    assert taker.send(market_order(taker, "11", "3", "SELL")).code == 0
+    (sold,) = [t for t in chain.exchange.trades if not t.buy]
+    assert sold.price == D("11.333333333333333333")
+    assert minted_minus_found(chain, USDT) == 0
+
+
+def test_a_market_order_that_cannot_be_filled_has_the_chains_code(chain: Any, trader: Any) -> None:
+    maker, taker = trader(1), trader(2)
+    assert taker.send(market_order(taker, "13", "1", "BUY")).code == 24
+    maker.send(maker.order(SPOT, "SELL", "13", "1"), maker.order(PERP, "SELL", "13", "1", margin=D(9)))
+    assert taker.send(market_order(taker, "12.9", "1", "BUY")).code == 25
+    perp = [
+        taker.composer.msg_create_derivative_market_order(
+            PERP, taker.address, taker.subaccount, taker.address, D(13), D("0.3"), D(3), "BUY"
+        )
+        for _ in range(2)
+    ]
+    assert taker.send(*perp).code == 38
+    assert taker.send(perp[0]).code == 0
+
+
+def open_perp(one: Any, other: Any, quantity: str = "10", margin: str = "8") -> None:
+    """`one` is long at 12.5 with little margin, `other` short with a lot."""
+    one.send(one.order(PERP, "BUY", "12.5", quantity, margin=D(margin)))
+    other.send(other.order(PERP, "SELL", "12.5", quantity, margin=D(150)))
+
+
+def test_a_position_below_its_maintenance_margin_is_liquidated(chain: Any, trader: Any) -> None:
+    one, other, maker = trader(1), trader(2), trader(3)
+    mark = [D("12.5")]
+    chain.exchange.mark_price = lambda _market: mark[0]
+    open_perp(one, other)
+    one.send(one.order(PERP, "SELL", "14", "1", margin=D(0), cid="mine"))
+    maker.send(maker.order(PERP, "BUY", "11.9", "4", margin=D(40)))
+    maker.send(maker.order(PERP, "BUY", "11.8", "5", margin=D(40)))
+    before = available(chain, one, USDT)
+    # equity 8 + 10 x (price - 12.5) is the maintenance margin, 2 % of the notional, at 11.9388
+    mark[0] = D("11.95")
+    chain.end_block()
+    assert chain.exchange.position(one.subaccount, PERP).quantity == 10
+    mark[0] = D("11.93")
+    message = chain.end_block()
+    assert chain.exchange.position(one.subaccount, PERP).quantity == 1
+    assert chain.exchange.position(maker.subaccount, PERP).quantity == 9
+    (forced,) = [t for t in message.derivative_trades if t.executionType == "MarketLiquidation"]
+    assert from_wire(forced.position_delta.execution_quantity) == 9
+    assert [o.cid for o in message.derivative_orders if o.status == 3] == ["mine"]
+    # nothing comes back; the rest goes when somebody buys it
+    assert available(chain, one, USDT) == before
+    maker.send(maker.order(PERP, "BUY", "11.5", "4", margin=D(40)))
+    chain.end_block()
+    assert (one.subaccount, PERP) not in chain.exchange.positions
+    # sold 4 at 11.9, 5 at 11.8 and 1 at 11.5 what was bought for 12.5: 6.9 of the margin of 8
+    assert chain.exchange.ledger.available[INSURANCE, USDT] == D("1.1")
+    assert sum((p.quantity for p in chain.exchange.positions.values()), ZERO) == 0
+    assert minted_minus_found(chain, USDT) == 0
+
+
+def test_longs_pay_shorts_when_the_perpetual_trades_above_the_mark(chain: Any, trader: Any) -> None:
+    one, other = trader(1), trader(2)
+    chain.exchange.mark_price = lambda _market: D(12)
+    market = dataclasses.replace(chain.exchange.markets[PERP], funding_interval=3600)
+    chain.exchange.markets[PERP] = market
+    open_perp(one, other, margin="100")
+    now = chain.exchange.funding[PERP].next - 600
+    trades = ((D("12.6"), now), (D("12.6"), now + 300))
+    kept = chain.exchange.funding[PERP]
+    kept = dataclasses.replace(kept, cumulative_price=ZERO, last=now)
+    for price, moment in trades:
+        kept = traded(kept, price, D(12), moment)
+    # 5 % above the mark for 300 s
+    assert kept.cumulative_price == D(15)
+    paid = advanced(kept, market, D(12), kept.next)
+    assert paid.rate == D(15) / 86400 // D("1E-18") * D("1E-18") + HOURLY_INTEREST
+    assert (paid.cumulative_price, paid.next) == (0, kept.next + 3600)
+    chain.exchange.funding[PERP] = paid
+    owed = paid.cumulative * 10
+    assert chain.exchange.position(one.subaccount, PERP).margin == 100 - owed
+    assert chain.exchange.position(other.subaccount, PERP).margin == 150 + owed
+    one.send(one.order(PERP, "SELL", "12.5", "10", margin=D(0)))
+    other.send(other.order(PERP, "BUY", "12.5", "10", margin=D(0)))
+    assert not chain.exchange.positions
+    assert minted_minus_found(chain, USDT) == 0
+    assert advanced(traded(kept, D(100), D(12), kept.next), market, D(12), kept.next).rate == HOURLY_RATE_CAP
 
 
 def test_there_is_always_something_to_take_and_the_book_stays_small(chain: Any) -> None:
