@@ -143,6 +143,7 @@ class Postgres:
                 user=login.username,
                 password=login.password.reveal(),
                 connect_timeout=3,
+                gssencmode="disable",
                 application_name="drover-bot",
                 options=f"-c statement_timeout={int(_FOLD_DEADLINE * 1000)} -c lock_timeout=4000"
                 " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
