@@ -69,3 +69,28 @@ def test_a_foreign_library_has_one_place(module):
 @pytest.mark.parametrize("module", MODULES)
 def test_the_api_reaches_neither_bots_nor_ops_nor_docker(module):
     assert not {name.split(".")[0] for name in imports(module)} & {"bots", "ops", "docker", "subprocess"}
+
+
+STRATEGIES = Path(__file__).resolve().parents[2] / "bots" / "strategies"
+PURE = {
+    "__future__", "bots.model", "bots.parameters", "bots.ticks", "collections.abc", "dataclasses", "decimal",
+    "enum", "fractions", "functools", "itertools", "math", "statistics", "typing",
+}  # fmt: skip
+
+
+def own_or_pure(name):
+    return name in PURE or name.startswith("bots.strategies._")
+
+
+@pytest.mark.parametrize("path", sorted(STRATEGIES.glob("*.py")), ids=lambda path: path.stem)
+def test_strategies_reach_only_the_model_and_nothing_that_does_io(path):
+    if path.stem == "__init__":
+        return  # It finds them; it decides nothing.
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            assert all(own_or_pure(alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert own_or_pure(node.module)
+        elif isinstance(node, ast.Name):
+            assert node.id not in {"open", "print", "input", "eval", "exec", "__import__"}
