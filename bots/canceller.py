@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from bots import cid
 from bots.model import Batch, ExchangeError, UnknownOutcomeError
 from bots.working import InFlight
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from decimal import Decimal
 
+    from bots.ledger_catchup import TradeHistory
     from bots.logs import EventLog
     from bots.model import BlockUpdate, Inventory, MarketInfo, OpenOrder, TxResult
 
-__all__ = ["Exchange", "cancel_everything", "settle", "snapshot"]
+__all__ = ["Exchange", "cancel_everything", "settle", "snapshot", "withdraw"]
 
 _POLL_SECONDS = 0.25
 _SNAPSHOT_ATTEMPTS = 10
@@ -48,12 +51,23 @@ class Exchange(Protocol):
     async def tx_result(self, tx_hash: str) -> TxResult | None:
         """Return a transaction's result, None while it is in no block."""
 
-    async def submit(self, batch: Batch) -> tuple[str, int]:
+    async def submit(
+        self,
+        batch: Batch,
+        permit: Callable[[int], Awaitable[None]] | None = None,
+        max_timeout_height: int | None = None,
+    ) -> tuple[str, int]:
         """Send a batch; return its transaction's hash and timeout height."""
 
+    async def mid_price(self) -> Decimal:
+        """Return the middle of the market's best bid and ask."""
 
-async def settle(exchange: Exchange, in_flight: InFlight, log: EventLog) -> bool:
-    """Wait until a transaction is in a block or never can be; returns whether it happened.
+    def history(self) -> TradeHistory:
+        """Return where own trades can be looked up; known after `connect`."""
+
+
+async def settle(exchange: Exchange, in_flight: InFlight, log: EventLog) -> TxResult | None:
+    """Wait until a transaction is in a block or never can be; returns its result, None when it never can.
 
     Its timeout height makes that certain: the chain takes no transaction after it.
 
@@ -69,10 +83,10 @@ async def settle(exchange: Exchange, in_flight: InFlight, log: EventLog) -> bool
                 log.warning(
                     "transaction_failed", tx_hash=result.tx_hash, code=result.code, error=result.log[:300]
                 )
-            return result.code == 0
+            return result
         if height > in_flight.timeout_height:
             log.warning("transaction_expired", tx_hash=in_flight.tx_hash)
-            return False
+            return None
         await asyncio.sleep(_POLL_SECONDS)
 
 
@@ -106,9 +120,33 @@ async def cancel_everything(exchange: Exchange, log: EventLog) -> None:
             tx_hash, timeout_height = await exchange.submit(Batch(cancel_all=True))
         except UnknownOutcomeError as error:
             tx_hash, timeout_height = error.tx_hash, error.timeout_height
-        if await settle(exchange, InFlight(tx_hash, timeout_height, height, set()), log):
+        result = await settle(exchange, InFlight(tx_hash, timeout_height, height, set()), log)
+        if result is not None and result.code == 0:
             left = await exchange.open_orders()
             if not left:
                 log.info("all_cancelled", tx_hash=tx_hash)
                 return
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def withdraw(exchange: Exchange, fence: int, log: EventLog) -> None:
+    """Take the orders of one tenure out of the book, one by one, and make sure that none is left.
+
+    For a holder that has lost its lease: a successor's orders in the same market carry another fence.
+
+    Raises:
+        ExchangeError: the exchange cannot be asked, or refuses.
+    """
+    while own := [order for order in await exchange.open_orders() if _fence(order) == fence]:
+        height = await exchange.sync_height()
+        try:
+            tx_hash, timeout_height = await exchange.submit(Batch(cancel=tuple(own)))
+        except UnknownOutcomeError as error:
+            tx_hash, timeout_height = error.tx_hash, error.timeout_height
+        await settle(exchange, InFlight(tx_hash, timeout_height, height, set()), log)
+    log.info("withdrawn", fence=fence)
+
+
+def _fence(order: OpenOrder) -> int | None:
+    parsed = cid.parse(order.cid)
+    return parsed.fence if parsed else None

@@ -1,4 +1,4 @@
-"""The stream, read in a task of its own: every fill is logged when it comes, whatever the bot is busy with.
+"""The stream, read in a task of its own: every fill is told when it comes, whatever the bot is busy with.
 
 It outlives the bot's sessions and its stop: the blocks in which orders are being cancelled still bring fills.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -14,30 +15,43 @@ from bots.model import ExchangeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from bots.canceller import Exchange
     from bots.logs import EventLog
+    from bots.metrics import Metrics
     from bots.model import BlockUpdate
 
 __all__ = ["Feed"]
 
 _STREAM_SILENCE = 5.0
 """Seconds without a block (one comes every 0.65 s) after which the stream counts as broken."""
+_OBSERVED_BLOCKS = 20
+_FASTEST_BLOCK = 0.05
 
 
 class Feed:
     """One subscription at a time; its blocks wait in order until they are asked for."""
 
-    def __init__(self, exchange: Exchange, log: EventLog) -> None:
+    def __init__(
+        self, exchange: Exchange, listener: Callable[[BlockUpdate], None], log: EventLog, metrics: Metrics
+    ) -> None:
         self._exchange = exchange
+        self._listener = listener
         self._log = log
+        self._metrics = metrics
+        self._block_times: deque[tuple[int, datetime]] = deque(maxlen=_OBSERVED_BLOCKS)
         self._task: asyncio.Task[None] | None = None
         self._subscribed = False
         self._blocks: deque[BlockUpdate] = deque()
         self._news = asyncio.Event()
         self._problem: Exception | None = None
         self.height = 0
-        """The last block whose fills have been logged."""
+        """The last block that the listener was told."""
+        self.time: datetime | None = None
+        """Of that block."""
+        self.at: float | None = None
+        """When it came (time.monotonic)."""
 
     async def open(self) -> None:
         """Subscribe, unless a subscription stands, and wait for its first block; older blocks are dropped.
@@ -50,6 +64,7 @@ class Feed:
         self._blocks.clear()
         if self._task is None or self._task.done():
             self._problem, self._subscribed = None, False
+            self._block_times.clear()
             self._task = asyncio.create_task(self._read())
         await self._until(lambda: self._subscribed)
 
@@ -63,7 +78,7 @@ class Feed:
         return self._blocks.popleft()
 
     async def reach(self, height: int) -> None:
-        """Wait until the fills of block `height` have been logged.
+        """Wait until the listener has been told of block `height`.
 
         Raises:
             ExchangeError: the stream broke before.
@@ -100,30 +115,29 @@ class Feed:
             self._news.set()
 
     def _take(self, block: BlockUpdate) -> None:
-        self._report(block)
-        if 0 < self.height < block.height - 1:
-            self._log.warning("blocks_missed", first=self.height + 1, last=block.height - 1)
-        self.height, self._subscribed = block.height, True
+        gap = block.height - self.height - 1 if self.height else 0
+        self._listener(block)
+        self.height, self.time, self.at = block.height, block.time, time.monotonic()
+        if gap > 0:
+            self._log.warning("blocks_missed", first=block.height - gap, last=block.height - 1)
+            self._metrics.missed(gap)
+            if self._subscribed:
+                # What came or went unseen is looked up: the session begins anew, with a snapshot.
+                raise ExchangeError(f"stream: left out {gap} blocks before {block.height}")
+        self._block_times.append((block.height, block.time))
+        self._subscribed = True
         self._blocks.append(block)
         self._news.set()
 
-    def _report(self, block: BlockUpdate) -> None:
-        for fill in block.fills:
-            self._log.info(
-                "fill",
-                trade_id=fill.trade_id,
-                cid=fill.cid,
-                side=fill.side,
-                price=fill.price,
-                qty=fill.quantity,
-                fee=fill.fee,
-            )
-        for update in block.orders:
-            if update.status == "Cancelled":
-                self._log.info("order_cancelled", cid=update.cid)
-            else:
-                self._log.debug(
-                    f"order_{update.status.lower()}", cid=update.cid, order_hash=update.order_hash
-                )
-        for cid, code in block.failures.items():
-            self._log.warning("order_failed", cid=cid, code=code)
+    @property
+    def age(self) -> float | None:
+        """Seconds since the last block came; None before the first."""
+        return None if self.at is None else time.monotonic() - self.at
+
+    @property
+    def block_seconds(self) -> float | None:
+        """Observed time of a block, the average over the last ones; None before there are two."""
+        if len(self._block_times) < 2:  # noqa: PLR2004 - an interval has two ends
+            return None
+        (first, began), (last, ended) = self._block_times[0], self._block_times[-1]
+        return max((ended - began).total_seconds() / (last - first), _FASTEST_BLOCK)

@@ -98,6 +98,10 @@ class Lease:
         """Height that the chain must be past before this tenure may trade."""
         self.problem = "the lease was not asked for yet"
         """Why it is not held or not renewed; empty when all is well."""
+        self.taken = False
+        """Whether another process held it when Redis last answered."""
+        self.attempts = 0
+        """How often Redis was asked to keep or give it, answered or not."""
         self.changed = asyncio.Event()
         """Set whenever `held` or `failing` may have changed; the reader clears it."""
 
@@ -128,6 +132,7 @@ class Lease:
                 await (self._renew() if self.held else self._acquire())
             except StateError as error:
                 self.problem = str(error)
+            self.attempts += 1
             now = self.held, self.failing, self.fence
             if now != told:
                 told = now
@@ -137,7 +142,8 @@ class Lease:
     async def _acquire(self) -> None:
         sent = self._clock()
         answer = await self._ask(_ACQUIRE, int(LEASE_SECONDS * 1000))
-        if not answer:
+        self.taken = not answer
+        if self.taken:
             self.problem = "another process of this bot holds the lease"
             return
         self.fence, self.horizon = (int(text) for text in cast("list[str]", answer))

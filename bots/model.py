@@ -91,7 +91,7 @@ class MarketView:
     inventory: Inventory
     max_position_notional: Decimal
     history: tuple[PricePoint, ...] = ()
-    """Reference prices, oldest first, about one a second, the last one `reference`; as long as the strategy asked for."""
+    """Reference prices, oldest first, about one a second, the last one is `reference`."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bots.config import RiskLimits
 
 __all__ = ["Facts", "Permission", "TradingState", "judge"]
@@ -54,23 +56,25 @@ class Permission(NamedTuple):
 
 def judge(facts: Facts, limits: RiskLimits) -> Permission:
     """Return what may be done; the gravest objection is the one that is told."""
+    return next(_objections(facts, limits), Permission(TradingState.TRADING, "", may_place=True))
+
+
+def _objections(facts: Facts, limits: RiskLimits) -> Iterator[Permission]:
     if not facts.lease_held:
-        return _no(TradingState.WAITING_FOR_LEASE, "another copy of this bot may be trading")
+        yield _no(TradingState.WAITING_FOR_LEASE, "another copy of this bot may be trading")
     if facts.halt:
-        return _no(TradingState.HALTED, facts.halt)
+        yield _no(TradingState.HALTED, facts.halt)
     if not facts.ledger_open:
-        return _no(TradingState.WAITING_FOR_LEDGER, "the ledger has not told yet what was traded before")
+        yield _no(TradingState.WAITING_FOR_LEDGER, "the ledger has not told yet what was traded before")
     if facts.lease_left < facts.lease_needed:
-        return _no(
-            TradingState.PAUSED, f"the lease cannot be renewed and lapses in {max(0, facts.lease_left):.1f} s"
-        )
+        left = max(0.0, facts.lease_left)
+        yield _no(TradingState.PAUSED, f"the lease cannot be renewed and lapses in {left:.1f} s")
     if facts.ledger_problem:
-        return _no(TradingState.PAUSED, f"nothing can be recorded: {facts.ledger_problem}")
+        yield _no(TradingState.PAUSED, f"nothing can be recorded: {facts.ledger_problem}")
     if facts.ledger_lag > limits.ledger_outage_seconds:
-        return _no(TradingState.PAUSED, f"Postgres has taken nothing for {facts.ledger_lag:.0f} s")
+        yield _no(TradingState.PAUSED, f"Postgres has taken nothing for {facts.ledger_lag:.0f} s")
     if not facts.reference_fresh:
-        return _no(TradingState.PAUSED, "the reference price is stale")
-    return Permission(TradingState.TRADING, "", may_place=True)
+        yield _no(TradingState.PAUSED, "the reference price is stale")
 
 
 def _no(state: TradingState, reason: str) -> Permission:

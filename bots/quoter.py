@@ -72,7 +72,7 @@ class Quoter:
         self._reference = reference
         self._config = config
         self._log = log
-        self._new_cid = new_cid
+        self.new_cid = new_cid
         self._clock = clock
         self._rate = risk.RateLimit(config.risk.max_orders_per_second)
         self._stale = False
@@ -132,4 +132,4 @@ class Quoter:
         margin = Decimal(0)
         if view.market.derivative:
             margin = quote.price * quote.quantity / self._config.execution.leverage
-        return NewOrder(self._new_cid(), quote, margin)
+        return NewOrder(self.new_cid(), quote, margin)

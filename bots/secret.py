@@ -24,7 +24,7 @@ class Secret:
     def __init__(self, value: str) -> None:
         self._value = value
         if len(value) >= _SHORTEST:
-            _forms.update(form.lower() for form in _writings(value))
+            _forms.update(form.lower() for form in _writings(value) if len(form) >= _SHORTEST)
 
     def reveal(self) -> str:
         """Return the secret, for the one call that needs it."""

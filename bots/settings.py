@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 
 from bots.config import ConfigError, MarketEntry, TraderConfig, load_markets, load_trader
 from bots.errors import SettingsError
-from bots.wallet_files import read_wallet
+from bots.ledger_login import LedgerLogin, load_ledger_login
+from bots.state import RedisLogin, read_login
+from bots.wallet_files import WalletFiles, read_wallet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from bots.secret import Secret
 
 __all__ = ["PaperEndpoints", "Settings", "SettingsError", "load_settings"]
 
 _NETWORKS = ("paper", "testnet", "mainnet")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_LAST_PORT = 65535
 _ENDPOINT = re.compile(r"[A-Za-z0-9.\-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}", re.ASCII)
 
 
@@ -44,11 +45,15 @@ class Settings:
     paper: PaperEndpoints | None
     log_level: str
     trader: TraderConfig
-    key: Secret
-    """64 hex digits, without 0x."""
-    address: str
-    """Bech32 of the key, equal to the wallet's account."""
-    key_version: int
+    keys: WalletFiles
+    redis: RedisLogin
+    ledger: LedgerLogin
+    spool: Path
+    """Folder of the ledger's queue; it outlives the process, not the allocation."""
+    log_folder: Path | None
+    """The wallet's log volume; without it there is only stdout."""
+    metrics_host: str
+    metrics_port: int
 
     @property
     def market_id(self) -> str:
@@ -90,10 +95,31 @@ def load_settings(env: Mapping[str, str]) -> Settings:
         raise SettingsError(f"LOG_LEVEL is {level!r}; set it to {', '.join(_LEVELS)}.")
     paper = _paper(env) if network == "paper" else None
     folder = Path(_required(env, "NOMAD_SECRETS_DIR"))
-    files = read_wallet(folder)
+    host, port = _listen(env)
     return Settings(
-        bot_id, wallet, market, network, paper, level, trader, files.key, files.address, files.key_version
+        bot_id,
+        wallet,
+        market,
+        network,
+        paper,
+        level,
+        trader,
+        read_wallet(folder),
+        read_login(_required(env, "REDIS_ADDR"), folder / "redis.json"),
+        load_ledger_login(env),
+        Path(_required(env, "SPOOL_DIR")),
+        Path(env["LOG_DIR"]) if env.get("LOG_DIR") else None,
+        host,
+        port,
     )
+
+
+def _listen(env: Mapping[str, str]) -> tuple[str, int]:
+    value = _required(env, "METRICS_LISTEN")
+    host, _, port = value.rpartition(":")
+    if not _ENDPOINT.fullmatch(value) or int(port) > _LAST_PORT:
+        raise SettingsError(f"METRICS_LISTEN is {value[:80]!r}; write host:port, as in 0.0.0.0:9100.")
+    return host.strip("[]"), int(port)
 
 
 def _required(env: Mapping[str, str], name: str) -> str:

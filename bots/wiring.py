@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from bots import logs
+from bots import cid, logs
+from bots.bookkeeper import Bookkeeper
+from bots.desk import Parts
+from bots.feed import Feed
+from bots.halts import Halts
+from bots.lease import Lease
+from bots.ledger import Identity, Ledger, SpoolError
+from bots.metrics import Metrics
 from bots.quoter import Quoter
 from bots.settings import SettingsError, load_settings
+from bots.signing import WalletTurn
+from bots.state import BotState, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bots.injective import Injective
     from bots.logs import EventLog
-    from bots.reference import Source
+    from bots.reference import Reference, Source
     from bots.settings import Settings
 
-__all__ = ["run"]
+__all__ = ["assemble", "run"]
 
 
 def run(asked: Sequence[int]) -> int:
@@ -30,25 +42,32 @@ def run(asked: Sequence[int]) -> int:
     """
     try:
         settings = load_settings(os.environ)
-    except SettingsError as error:
+        log = logs.configure(
+            settings.bot_id,
+            settings.log_level,
+            settings.log_folder,
+            settings.market.name,
+            settings.market.type,
+        )
+        log.info(
+            "start",
+            network=settings.network,
+            market=settings.market.name,
+            address=settings.keys.address,
+            account=settings.keys.account,
+            subaccount=settings.keys.subaccount,
+            key_version=settings.keys.key_version,
+            strategy=settings.trader.strategy,
+        )
+        return asyncio.run(_trade(settings, log, asked))
+    except (SettingsError, SpoolError) as error:
         sys.stderr.write(f"bot: {error}\n")
         return 2
-    log = logs.configure(settings.bot_id, settings.log_level)
-    log.info(
-        "start",
-        network=settings.network,
-        market=settings.market.name,
-        address=settings.address,
-        key_version=settings.key_version,
-        strategy=settings.trader.strategy,
-    )
-    return asyncio.run(_trade(settings, log, asked))
 
 
 async def _trade(settings: Settings, log: EventLog, asked: Sequence[int]) -> int:
     # Imported late: the SDK configures logging when it is imported, and a refusal should not wait for it.
-    from bots import injective  # noqa: PLC0415 - see above
-    from bots.reference import PaperSource, Reference  # noqa: PLC0415 - see above
+    from bots.monitor import serve  # noqa: PLC0415 - see above
     from bots.runner import Bot  # noqa: PLC0415 - see above
 
     stop = asyncio.Event()
@@ -57,21 +76,77 @@ async def _trade(settings: Settings, log: EventLog, asked: Sequence[int]) -> int
     if asked:
         log.info("stop_requested_early")
         stop.set()
-    network = injective.network_for(settings.network, settings.paper)
-    exchange = injective.Injective(
-        network, settings.market_id, settings.key, settings.address, derivative=settings.derivative
+    state = State(settings.redis)
+    exchange, reference = _exchange(settings, state), _reference(settings, log)
+    parts = assemble(settings, state, exchange, reference, log)
+    bot = Bot(parts)
+    parts.metrics.watch(bot.reporter.readings)
+    close = await serve(settings.metrics_host, settings.metrics_port, parts.metrics, bot.reporter.health)
+    try:
+        return await bot.run(stop)
+    finally:
+        await close()
+        await reference.close()
+        await exchange.close()
+        state.close()
+
+
+def _exchange(settings: Settings, state: State) -> Injective:
+    from bots import injective  # noqa: PLC0415 - see _trade
+
+    keys = settings.keys
+    return injective.Injective(
+        injective.network_for(settings.network, settings.paper),
+        settings.market_id,
+        keys.key,
+        keys.address,
+        derivative=settings.derivative,
+        turn=WalletTurn(state, settings.wallet, keys.address),
+        granter=keys.granter,
+        subaccount=keys.subaccount,
     )
+
+
+def _reference(settings: Settings, log: EventLog) -> Reference:
+    from bots import injective  # noqa: PLC0415 - see _trade
+    from bots.reference import PaperSource, Reference  # noqa: PLC0415 - see _trade
+
     if settings.paper is not None:
         source: Source = PaperSource(settings.paper.http, settings.market_id)
     else:
         mainnet = injective.network_for("mainnet", None)
-        source = injective.MarketData(
-            mainnet, settings.market.market_ids["mainnet"], derivative=settings.derivative
-        )
-    reference = Reference(source, log, settings.trader.history)
-    quoter = Quoter(reference, settings.trader, log)
-    try:
-        return await Bot(exchange, reference, quoter, log).run(stop)
-    finally:
-        await reference.close()
-        await exchange.close()
+        market_id = settings.market.market_ids["mainnet"]
+        source = injective.MarketData(mainnet, market_id, derivative=settings.derivative)
+    return Reference(source, log, settings.trader.history)
+
+
+def assemble(
+    settings: Settings, state: State, exchange: Injective, reference: Reference, log: EventLog
+) -> Parts:
+    """Return the parts of a bot on these connections."""
+    bot_id, trader = settings.bot_id, settings.trader
+    lease, numbers = Lease(state, bot_id, settings.network), itertools.count(1)
+    who = Identity(bot_id, settings.market.name, settings.network, exchange.subaccount)
+    ledger = Ledger(settings.ledger, settings.spool, who, log)
+    metrics, bot_state = Metrics(), BotState(state, bot_id)
+    books = Bookkeeper(ledger, log, metrics)
+    quoter = Quoter(reference, trader, log, lambda: cid.make(lease.fence, next(numbers), bot_id))
+    return Parts(
+        bot_id=bot_id,
+        symbol=settings.market.name,
+        derivative=settings.derivative,
+        key_version=settings.keys.key_version,
+        config=trader,
+        exchange=exchange,
+        reference=reference,
+        quoter=quoter,
+        lease=lease,
+        state=bot_state,
+        ledger=ledger,
+        books=books,
+        halts=Halts(bot_state, ledger, trader.risk, log),
+        feed=Feed(exchange, books.on_block, log, metrics),
+        metrics=metrics,
+        log=log,
+        started=datetime.now(UTC),
+    )

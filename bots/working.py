@@ -31,6 +31,8 @@ class InFlight:
     sent_height: int
     waiting: set[str]
     """cids that the stream has not answered for."""
+    created: tuple[str, ...] = ()
+    """cids of the new orders in it."""
 
 
 class WorkingOrders:
@@ -46,7 +48,7 @@ class WorkingOrders:
         """Note a batch that is on its way, whether or not it was acknowledged."""
         waiting = {order.cid for order in batch.create} | {order.cid for order in batch.cancel}
         self._sent = {order.cid: order for order in batch.create}
-        self.in_flight = InFlight(tx_hash, timeout_height, height, waiting)
+        self.in_flight = InFlight(tx_hash, timeout_height, height, waiting, tuple(self._sent))
 
     def replace(self, snapshot: Iterable[OpenOrder], height: int) -> None:
         """Take the exchange's list after block `height` for the truth; it settles what was in flight."""

@@ -1,6 +1,6 @@
 """Fixtures that more than one folder of tests uses."""
 
-pytest_plugins = ["tests.engines", "tests.paper", "tests.postgres", "tests.redis"]
+pytest_plugins = ["tests.engines", "tests.paper", "tests.postgres", "tests.redis", "tests.hub"]
 
 
 def pytest_addoption(parser):

@@ -22,6 +22,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.hub import Hub
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -107,18 +109,25 @@ class VenueProcess:
 class BotProcess:
     """A real `python -m bots`; its log is a file of JSON lines."""
 
-    def __init__(self, venue: VenueProcess, wallet: Path, market: str, kind: str, **env: str) -> None:
+    def __init__(
+        self, venue: VenueProcess, hub: Hub, wallet: Path, market: str, kind: str, **env: str
+    ) -> None:
         self.log = wallet / f"{market}-{time.monotonic_ns()}.log"
+        name = (wallet / "name").read_text()
+        self.bot_id = f"{name}.{market}.{kind}"
+        self.metrics = f"127.0.0.1:{free_port()}"
         settings = {
-            "BOT_ID": f"wallet-1.{market}.{kind}",
-            "WALLET_ID": "wallet-1",
+            "BOT_ID": self.bot_id,
+            "WALLET_ID": name,
             "MARKET": market,
             "BOT_TYPE": kind,
             "NETWORK": "paper",
             "PAPER_GRPC": venue.grpc,
             "PAPER_HTTP": venue.http,
             "NOMAD_SECRETS_DIR": str(wallet),
+            "METRICS_LISTEN": self.metrics,
             "PATH": os.environ["PATH"],
+            **hub.admit(name, wallet),
         }
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
@@ -145,6 +154,7 @@ def make_wallet(folder: Path, key: str) -> str:
 
     address = str(PrivateKey.from_hex(key).to_public_key().to_address().to_acc_bech32())
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "name").write_text(f"w{int(key, 16)}")
     (folder / "wallet.key").write_text(f"0x{key}")
     (folder / "wallet.json").write_text(json.dumps({"account": address, "key_version": 1}))
     return address
@@ -159,12 +169,12 @@ def venue() -> Iterator[VenueProcess]:
 
 
 @pytest.fixture
-def bots() -> Iterator[Callable[..., BotProcess]]:
+def bots(hub: Hub) -> Iterator[Callable[..., BotProcess]]:
     """Start bots that do not outlive the test."""
     started: list[BotProcess] = []
 
-    def start(*args: Any, **kwargs: Any) -> BotProcess:
-        started.append(BotProcess(*args, **kwargs))
+    def start(venue: VenueProcess, *args: Any, **kwargs: Any) -> BotProcess:
+        started.append(BotProcess(venue, hub, *args, **kwargs))
         return started[-1]
 
     yield start

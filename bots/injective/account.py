@@ -48,6 +48,11 @@ class Account(MarketData):
         self._market: MarketInfo | None = None
 
     @property
+    def subaccount(self) -> str:
+        """The subaccount's id, 0x and 64 hex digits."""
+        return self._subaccount
+
+    @property
     def market(self) -> MarketInfo:
         """The market; known after `connect`."""
         if self._market is None:

@@ -146,7 +146,7 @@ class SlowExchange:
                 self.orders = 0
         return self.height
 
-    async def submit(self, batch: Batch) -> tuple[str, int]:
+    async def submit(self, batch: Batch, permit: Any = None, max_timeout_height: int | None = None) -> tuple[str, int]:
         assert batch.cancel_all
         self.sent += 1
         tx_hash, timeout = f"TX{self.sent}", self.height + 5
@@ -192,7 +192,7 @@ def test_a_lost_transaction_is_sent_again_only_after_its_timeout_height() -> Non
 
 def test_a_transaction_that_never_came_is_certain_after_its_timeout_height() -> None:
     exchange: Any = SlowExchange(0)
-    assert run(settle(exchange, InFlight("NEVER", 103, 101, set()), configure("b", "INFO"))) is False
+    assert run(settle(exchange, InFlight("NEVER", 103, 101, set()), configure("b", "INFO"))) is None
 
 
 def test_an_unreachable_exchange_is_not_taken_for_an_empty_one() -> None:

@@ -1,0 +1,252 @@
+"""Trading while the lease is held: connect, tidy up, follow the stream, decide at each block."""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import TYPE_CHECKING
+
+from bots import risk
+from bots.canceller import cancel_everything, settle, snapshot
+from bots.lease import LEASE_SECONDS, LeaseError, height_cap
+from bots.ledger import LedgerUnavailableError
+from bots.ledger_catchup import catch_up
+from bots.model import Batch, ExchangeError, RejectedError, UnknownOutcomeError
+from bots.permission import Facts, Permission, judge
+from bots.signing import TurnError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from bots.desk import Desk, Parts
+    from bots.model import BlockUpdate, NewOrder
+
+__all__ = ["LeaseLostError", "Session"]
+
+_ANSWER_BLOCKS = 3
+"""Blocks after which a batch that the stream did not answer for is looked up."""
+_RECONCILE_SECONDS = 20.0
+_LONGEST_PAUSE = 64
+_LEAST_BLOCKS = 2
+"""A transaction with less time than that would mostly time out."""
+_FARTHEST_HORIZON = 1000
+"""Blocks; no lease allows a timeout height so far ahead: it is that of a chain that began anew."""
+_OPENING_SECONDS = 1.0
+
+
+class LeaseLostError(Exception):
+    """Another process may be the bot now."""
+
+
+class Session:
+    """One bot's trading; goes on with what it knew when it is entered again."""
+
+    def __init__(self, parts: Parts, desk: Desk) -> None:
+        self._parts = parts
+        self._desk = desk
+        self._log = parts.log
+        self._exchange = parts.exchange
+        self._tidy_for = 0
+        """The fence under which the book was emptied of what earlier tenures left."""
+        self._reconciled_at = 0.0
+        self._resume_height = 0
+        self._refusals = 0
+        self._opening_at = 0.0
+
+    async def follow(self, fence: int) -> None:
+        """Trade until something breaks.
+
+        Raises:
+            ExchangeError: connection or stream broke; to be entered again.
+            StateError: Redis broke at the start.
+            LeaseLostError: the lease is no longer held.
+        """
+        await self._begin(fence)
+        while True:
+            await self._on_block(await self._parts.feed.next(), fence)
+
+    # ---- the beginning
+
+    async def _begin(self, fence: int) -> None:
+        market = await self._exchange.connect()
+        self._log.info("connected", ticker=market.ticker, market_id=market.id, fence=fence)
+        # Subscribed first, then the snapshot: nothing can fall between the two.
+        await self._parts.feed.open()
+        await self._pass_horizon(fence)
+        await self._parts.halts.load()
+        if self._tidy_for != fence:
+            # What a killed predecessor left would otherwise stand beside our own orders.
+            await cancel_everything(self._exchange, self._log)
+            self._tidy_for = fence
+        await self._settle()
+        await self._open_ledger()
+        if self._desk.ledger_open:
+            await catch_up(self._exchange.history(), self._parts.ledger, self._log)
+        await self._reconcile()
+
+    async def _pass_horizon(self, fence: int) -> None:
+        """Wait until no transaction of an earlier tenure can be in a block any more."""
+        feed, horizon = self._parts.feed, self._parts.lease.horizon
+        if horizon > feed.height + _FARTHEST_HORIZON:
+            self._log.warning("horizon_of_another_chain", horizon=horizon, height=feed.height)
+            return
+        while feed.height <= horizon:
+            self._check_lease(fence)
+            self._desk.turn()
+            await feed.next()
+
+    async def _open_ledger(self) -> None:
+        """Let the ledger say what was traded before; without Postgres it is asked again later."""
+        desk, now = self._desk, time.monotonic()
+        if desk.ledger_open or now < self._opening_at:
+            return
+        try:
+            opening = await self._parts.ledger.opening(_OPENING_SECONDS)
+        except LedgerUnavailableError as error:
+            self._opening_at = now + _OPENING_SECONDS
+            self._log.debug("ledger_waited_for", error=str(error))
+            return
+        await catch_up(self._exchange.history(), self._parts.ledger, self._log)
+        desk.ledger_open = True
+        left = [(order.order_id, order.order_hash or "") for order in opening.unfinished]
+        # The book was emptied at the beginning of the tenure: of these, only our own can be in it now.
+        self._parts.books.gone([one for one in left if one[0] not in desk.orders.open], self._time)
+        book = self._parts.ledger.book
+        self._log.info("ledger_opened", fills=book.fills, position=book.quantity, realised=book.realised)
+
+    # ---- each block
+
+    async def _on_block(self, block: BlockUpdate, fence: int) -> None:
+        self._desk.turn()
+        self._check_lease(fence)
+        orders = self._desk.orders
+        if block.height < orders.snapshot_height:
+            return
+        self._exchange.follow(block)
+        orders.apply(block)
+        if block.failures:
+            self._pause(block.height)
+        if orders.in_flight is not None:
+            if block.height >= orders.in_flight.sent_height + _ANSWER_BLOCKS:
+                await self._settle()
+                await self._reconcile()
+            return
+        if block.fills or block.failures:
+            self._desk.inventory = await self._exchange.inventory()
+        if time.monotonic() - self._reconciled_at > _RECONCILE_SECONDS:
+            await self._reconcile()
+        await self._open_ledger()
+        await self._decide(block, fence)
+
+    def _check_lease(self, fence: int) -> None:
+        lease = self._parts.lease
+        if not lease.held or lease.fence != fence:
+            raise LeaseLostError(lease.problem)
+
+    async def _settle(self) -> None:
+        in_flight = self._desk.orders.in_flight
+        if in_flight is None:
+            return
+        result = await settle(self._exchange, in_flight, self._log)
+        if result is None or result.code:
+            reason = f"code {result.code}" if result else "in no block before its timeout height"
+            self._parts.books.never_happened(in_flight.created, reason, self._time)
+
+    async def _reconcile(self) -> None:
+        orders = self._desk.orders
+        before = {cid: order.order_hash for cid, order in orders.open.items()}
+        before |= dict.fromkeys(orders.in_flight.created if orders.in_flight else (), "")
+        height, found = await snapshot(self._exchange)
+        orders.replace(found, height)
+        self._desk.inventory = await self._exchange.inventory()
+        self._reconciled_at = time.monotonic()
+        if set(before) != set(orders.open):
+            self._log.info("reconciled", before=len(before), open_orders=len(orders.open))
+            gone = [(cid, order_hash) for cid, order_hash in before.items() if cid not in orders.open]
+            self._parts.books.gone(gone, self._time)
+
+    def _pause(self, height: int) -> None:
+        """Wait longer after each refusal in a row: what the chain refused once it mostly refuses again."""
+        self._refusals += 1
+        self._resume_height = height + min(2**self._refusals, _LONGEST_PAUSE)
+
+    # ---- decisions
+
+    def permission(self) -> Permission:
+        """Return whether orders may stand in the book now."""
+        parts, limits = self._parts, self._parts.config.risk
+        reference = parts.reference
+        fresh = risk.reference_is_fresh(reference.age, limits)
+        if fresh and self._desk.ledger_open:
+            parts.halts.check(reference.price)
+        facts = Facts(
+            lease_held=parts.lease.held,
+            lease_left=parts.lease.remaining,
+            lease_needed=LEASE_SECONDS / 2,
+            ledger_open=self._desk.ledger_open,
+            ledger_lag=parts.ledger.lag,
+            ledger_problem=parts.ledger.problem,
+            reference_fresh=fresh,
+            halt=parts.halts.reason,
+        )
+        return judge(facts, limits)
+
+    async def _decide(self, block: BlockUpdate, fence: int) -> None:
+        permission, orders = self.permission(), self._desk.orders
+        self._desk.tell(permission.state, permission.reason, self._log)
+        if not permission.may_place:
+            await self._send(Batch(cancel=tuple(orders.open.values())), block, fence)
+        elif block.height >= self._resume_height:
+            have = orders.open.values()
+            batch = self._parts.quoter.changes(self._exchange.market, self._desk.inventory, have)
+            await self._send(batch, block, fence)
+
+    async def _send(self, batch: Batch, block: BlockUpdate, fence: int) -> None:
+        """Send what changes, as one transaction that cannot outlive the lease."""
+        cap = self._height_cap()
+        if cap is None:
+            batch = Batch(cancel=batch.cancel)
+        if not batch.create and not batch.cancel:
+            return
+        books, cids = self._parts.books, [order.cid for order in batch.create]
+        permit = functools.partial(self._parts.lease.permit, fence=fence) if batch.create else None
+        self._parts.metrics.decided(cids)
+        try:
+            tx_hash, timeout_height = await self._exchange.submit(batch, permit, cap)
+        except RejectedError as error:
+            self._parts.metrics.rejected(cids, error.code)
+            self._rejected(batch.create, error, block)
+            return
+        except (LeaseError, TurnError) as error:
+            self._log.warning("not_sent", reason=str(error))
+            return
+        except UnknownOutcomeError as error:
+            self._desk.orders.sent(batch, error.tx_hash, error.timeout_height, block.height)
+            books.sent(batch.create, error.tx_hash, block.time)
+            self._log.warning("outcome_unknown", tx_hash=error.tx_hash)
+            raise
+        self._refusals = 0
+        self._parts.metrics.acked(cids)
+        self._desk.orders.sent(batch, tx_hash, timeout_height, block.height)
+        books.sent(batch.create, tx_hash, block.time)
+
+    def _height_cap(self) -> int | None:
+        """Return the last block that may hold new orders, None when too few are left of the lease."""
+        feed = self._parts.feed
+        if feed.block_seconds is None:
+            return None
+        cap = height_cap(feed.height, self._parts.lease.remaining, feed.block_seconds)
+        return cap if cap >= feed.height + _LEAST_BLOCKS else None
+
+    def _rejected(self, orders: tuple[NewOrder, ...], error: RejectedError, block: BlockUpdate) -> None:
+        self._pause(block.height)
+        self._parts.books.refused(orders, f"code {error.code}", block.time)
+        self._log.warning(
+            "batch_rejected", code=error.code, error=str(error), resume_height=self._resume_height
+        )
+
+    @property
+    def _time(self) -> datetime:
+        if self._parts.feed.time is None:
+            raise ExchangeError("stream: no block yet")
+        return self._parts.feed.time
