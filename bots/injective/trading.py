@@ -1,22 +1,18 @@
-"""Signing and sending for one account; a transaction's outcome is known, or said to be unknown."""
+"""Trades one market: what a batch of orders is on the chain, and with which key it is signed."""
 
 from __future__ import annotations
 
-import asyncio
-import random
-import re
 from datetime import UTC, datetime
 from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
-import grpc
 from pyinjective.core.broadcaster import MessageBasedTransactionFeeCalculator, MsgBroadcasterWithPk
 
 from bots import grants
-from bots.injective.account import Account
-from bots.injective.calls import DEADLINE, call
+from bots.injective.calls import call
 from bots.injective.permission import NotGrantedError, batch_grant
-from bots.model import Batch, BlockUpdate, ExchangeError, NewOrder, RejectedError, Side, UnknownOutcomeError
+from bots.injective.sending import GAS_MARGIN, Sending
+from bots.model import Batch, NewOrder, Side
 from bots.signing import NoTurn
 
 if TYPE_CHECKING:
@@ -32,17 +28,8 @@ __all__ = ["Injective"]
 # The chain charges up to 120 000 before the messages, the SDK reckons with 105 000; more costs a trifle.
 MessageBasedTransactionFeeCalculator.TRANSACTION_ANTE_GAS_LIMIT = 160_000
 
-_TIMEOUT_BLOCKS = 20
-"""A transaction that is not in a block by then never will be: about 13 s."""
-_SEQUENCE_MISMATCH = 32
-_SEQUENCE_ATTEMPTS = 6
-_ALREADY_SENT = 19
-"""The node has this very transaction already."""
-_GAS_MARGIN = Decimal("1.1")
-_EXPECTED = re.compile(r"expected (\d+)")
 
-
-class Injective(Account):
+class Injective(Sending):
     """Trades one market with one key, for its own account or for one that granted it that."""
 
     def __init__(  # noqa: PLR0913 - what an account in a market is made of
@@ -70,13 +57,11 @@ class Injective(Account):
             subaccount: index of the account's subaccount that it trades.
         """
         super().__init__(network, market_id, granter or address, derivative=derivative, subaccount=subaccount)
-        self._key = key
+        self._turn = turn or NoTurn()
         self._signer = address
+        self._key = key
         self.grant: Grant | None = None
         """What the granter allows, as of the last `connect`; None without a granter."""
-        self._turn: Turn = turn or NoTurn()
-        self._broadcaster: Any = None
-        self._height = 0
 
     async def connect(self) -> MarketInfo:
         """Load the market and the account's number and sequence; can be repeated.
@@ -88,7 +73,7 @@ class Injective(Account):
         market = await self.load_market()
         await self.resync()
         await self.check_grant()
-        gas_price = int(await call(self._client.current_chain_gas_price(), "gas price") * _GAS_MARGIN)
+        gas_price = int(await call(self._client.current_chain_gas_price(), "gas price") * GAS_MARGIN)
         if self._broadcaster is None:
             self._broadcaster = self._make_broadcaster(gas_price)
         return market
@@ -127,33 +112,6 @@ class Injective(Account):
         self.grant = grant
         return grants.ending(grant, now)
 
-    async def resync(self) -> None:
-        """Read number and sequence of the account that signs anew.
-
-        Raises:
-            ExchangeError: not reachable, or the account does not exist because nothing was ever sent to it.
-        """
-        if await call(self._client.fetch_account(self._signer), "account") is None:
-            # The SDK hides why; the same query beneath it tells.
-            await call(self._client.auth_api.fetch_account(self._signer), "account (has it been funded?)")
-            raise ExchangeError(f"account {self._signer} is not of a kind that trades")
-
-    def follow(self, block: BlockUpdate) -> None:
-        """Let timeout height and gas price follow the stream."""
-        self._height = block.height
-        if block.gas_price and self._broadcaster is not None:
-            self._broadcaster.update_gas_price(int(block.gas_price * _GAS_MARGIN))
-
-    async def sync_height(self) -> int:
-        """Set the timeout height without a stream; returns the height.
-
-        Raises:
-            ExchangeError: not reachable.
-        """
-        block = await call(self._client.fetch_latest_block(), "latest block")
-        self._height = int(block["block"]["header"]["height"])
-        return self._height
-
     async def submit(
         self,
         batch: Batch,
@@ -175,55 +133,7 @@ class Injective(Account):
             UnknownOutcomeError: sent without an answer; look the transaction up before sending anything new.
             ExchangeError: not even sent.
         """
-        message, timeout_height = self._message(batch), self._timeout_height(max_timeout_height)
-        async with self._turn.take(patient=bool(batch.create)) as slot:
-            if slot.sequence is None:
-                await self.resync()
-            else:
-                self._client.sequence = slot.sequence
-            for attempt in range(1, _SEQUENCE_ATTEMPTS + 1):
-                if permit is not None:
-                    await permit(timeout_height)
-                if not slot.valid():
-                    raise ExchangeError("the turn at signing was over before anything was sent")
-                answer = await self._broadcast(message, timeout_height)
-                if int(answer["code"]) == 0:
-                    slot.done(self._client.sequence)
-                    return str(answer["txhash"]), timeout_height
-                await self._put_right(answer, timeout_height, attempt)
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    def _timeout_height(self, most: int | None) -> int:
-        height = self._height + _TIMEOUT_BLOCKS
-        if most is not None and most < height:
-            height = most
-        if self._height == 0 or height <= self._height:
-            raise ExchangeError("no block is left in which the transaction could be")
-        return height
-
-    async def _put_right(self, answer: Any, timeout_height: int, attempt: int) -> None:
-        """Take the sequence that a refusal names; raise any other refusal."""
-        code, log = int(answer["code"]), str(answer["rawLog"])
-        if code == _ALREADY_SENT:
-            raise UnknownOutcomeError(self._client.last_hash, timeout_height)
-        expected = _EXPECTED.search(log) if code == _SEQUENCE_MISMATCH else None
-        if expected is None or attempt == _SEQUENCE_ATTEMPTS:
-            raise RejectedError(code, log[:300])
-        # A query would answer the last block's sequence; the refusal names that of the mempool. A signer that
-        # did not wait for its turn may be faster several times, hence the jitter.
-        self._client.sequence = int(expected[1])
-        await asyncio.sleep(random.uniform(0, 0.05 * attempt))  # noqa: S311 - jitter, no cryptography
-
-    async def _broadcast(self, message: Any, timeout_height: int) -> Any:
-        self._client.last_hash = ""
-        self._client.timeout_height = timeout_height
-        try:
-            async with asyncio.timeout(DEADLINE):
-                return (await self._broadcaster.broadcast([message]))["txResponse"]
-        except (TimeoutError, grpc.RpcError, ValueError, RuntimeError) as error:
-            if self._client.last_hash:
-                raise UnknownOutcomeError(self._client.last_hash, timeout_height) from error
-            raise ExchangeError(f"could not send: {type(error).__name__}") from error
+        return await self._send(self._message(batch), permit, max_timeout_height, patient=bool(batch.create))
 
     def _message(self, batch: Batch) -> Any:
         kind = "derivative" if self._derivative else "spot"
