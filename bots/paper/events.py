@@ -80,8 +80,12 @@ class BlockEvents:
         delta = added.position_delta
         delta.is_long, delta.execution_quantity = trade.buy, to_wire(trade.quantity)
         delta.execution_price, delta.execution_margin = to_wire(trade.price), to_wire(trade.margin)
-        message = position_message(position or Position(), stream_query.Position)
-        message.market_id, message.subaccount_id = market.id, trade.subaccount
+        self.position(market, trade.subaccount, position or Position())
+
+    def position(self, market: Market, subaccount: str, position: Position) -> None:
+        """Note what a position is now."""
+        message = position_message(position, stream_query.Position)
+        message.market_id, message.subaccount_id = market.id, subaccount
         self.message.positions.append(message)
 
     def failure(self, account: str, cid: str, code: int) -> None:

@@ -224,6 +224,6 @@ def _derivative_market(market: Market) -> Any:
         isPerpetual=True,
         initial_margin_ratio=to_wire(market.initial_margin),
         maintenance_margin_ratio=to_wire(market.maintenance_margin),
-        reduce_margin_ratio=to_wire(2 * market.initial_margin),
+        reduce_margin_ratio=to_wire(market.reduce_margin),
         **_common(market),
     )

@@ -60,6 +60,7 @@ class Market:
     relayer_share: Decimal = Decimal("0.4")
     initial_margin: Decimal = Decimal("0.05")
     maintenance_margin: Decimal = Decimal("0.02")
+    reduce_margin: Decimal = Decimal("0.1")
     max_orders_per_side: int = 100
     funding_interval: int = 3600
     """Seconds between two funding payments of a perpetual."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bots import addresses
+from bots.paper import messages_margin
 from bots.paper.errors import VenueError
 from bots.paper.markets import TOKENS
 from bots.paper.order_rules import NewOrder, any_subaccount, own_subaccount
@@ -215,6 +216,8 @@ HANDLERS: dict[Any, Callable[[Exchange, Any, str], Any]] = {
     exchange_tx.MsgBatchCancelDerivativeOrders: _batch_cancel(
         exchange_tx.MsgBatchCancelDerivativeOrdersResponse, derivative=True
     ),
+    exchange_tx.MsgIncreasePositionMargin: messages_margin.increase,
+    exchange_tx.MsgDecreasePositionMargin: messages_margin.decrease,
     exchange_tx.MsgSubaccountTransfer: _subaccount_transfer,
     exchange_tx.MsgExternalTransfer: _external_transfer,
 }

@@ -32,6 +32,8 @@ _KINDS = (
     exchange_tx.MsgBatchCancelDerivativeOrders,
     exchange_tx.MsgDeposit,
     exchange_tx.MsgWithdraw,
+    exchange_tx.MsgIncreasePositionMargin,
+    exchange_tx.MsgDecreasePositionMargin,
     exchange_tx.MsgSubaccountTransfer,
     exchange_tx.MsgExternalTransfer,
     bank_tx.MsgSend,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bots import addresses
 from bots.paper.errors import VenueError
-from bots.paper.units import ZERO
+from bots.paper.units import POST_ONLY_TYPES, ZERO
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["BUY_TYPES", "NewOrder", "any_subaccount", "check", "own_subaccount"]
 
 BUY_TYPES = frozenset({1, 7})
-_POST_ONLY_TYPES = frozenset({7, 8})
 _SUPPORTED_TYPES = frozenset({1, 2, 7, 8})
 _SUBACCOUNT = re.compile(r"0x[0-9a-f]{64}")
 
@@ -80,7 +79,7 @@ def _check_book(
     book, buy = exchange.books[market.id], new.order_type in BUY_TYPES
     touch = book.best(buy=not buy)
     crosses = touch is not None and (new.price >= touch if buy else new.price <= touch)
-    if new.order_type in _POST_ONLY_TYPES and (crosses or at_market):
+    if new.order_type in POST_ONLY_TYPES and (crosses or at_market):
         raise VenueError(
             59, f"post-only order exceeds the top of the book {touch}: exceeds top of book price"
         )

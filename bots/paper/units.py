@@ -5,7 +5,7 @@ from __future__ import annotations
 import decimal
 from decimal import Decimal
 
-__all__ = ["ZERO", "decimal_text", "from_wire", "to_wire"]
+__all__ = ["POST_ONLY_TYPES", "ZERO", "decimal_text", "from_wire", "to_wire"]
 
 # Balances reach 10¹² with 18 decimals and are multiplied by rates: 28 digits, the default, would round
 # money. The template covers contexts that are made later, the call covers this one.
@@ -13,6 +13,8 @@ decimal.DefaultContext.prec = 60
 decimal.setcontext(decimal.DefaultContext)
 
 ZERO = Decimal(0)
+POST_ONLY_TYPES = frozenset({7, 8})
+"""`injective.exchange.v2.OrderType`: BUY_PO and SELL_PO."""
 _SCALE = Decimal(10**18)
 _WHOLE = Decimal(1)
 

@@ -298,6 +298,42 @@ def test_a_position_below_its_maintenance_margin_is_liquidated(chain: Any, trade
     assert minted_minus_found(chain, USDT) == 0
 
 
+def test_margin_moves_into_a_position_and_back(chain: Any, trader: Any) -> None:
+    one, other = trader(1), trader(2)
+    open_perp(one, other, margin="20")
+    common = {
+        "sender": one.address,
+        "source_subaccount_id": one.subaccount,
+        "destination_subaccount_id": one.subaccount,
+        "market_id": PERP,
+    }
+    before = available(chain, one, USDT)
+    assert one.send(one.composer.msg_increase_position_margin(amount=D(5), **common)).code == 0
+    assert chain.exchange.position(one.subaccount, PERP).margin == 25
+    assert available(chain, one, USDT) == before - 5
+    # 10 % of the notional of 125 must stay
+    assert one.send(one.composer.msg_decrease_position_margin(amount=D("12.6"), **common)).code == 26
+    assert one.send(one.composer.msg_decrease_position_margin(amount=D("12.5"), **common)).code == 0
+    assert available(chain, one, USDT) == before + D("7.5")
+    third = {**common, "destination_subaccount_id": other.subaccount}
+    assert one.send(one.composer.msg_increase_position_margin(amount=D(1), **third)).code == 10
+    assert one.send(one.composer.msg_increase_position_margin(amount=D(10**6), **common)).code == 6
+    assert minted_minus_found(chain, USDT) == 0
+
+
+def test_a_market_order_in_a_batch_costs_gas_that_heuristics_do_not_give(chain: Any, trader: Any) -> None:
+    one = trader(1)
+    one.send(one.order(SPOT, "SELL", "12", "1"))
+    order = one.composer.spot_order(SPOT, one.subaccount, one.address, D(12), D(1), "BUY", cid="c")
+    batch = one.composer.msg_batch_update_orders(sender=one.address, spot_market_orders_to_create=[order])
+    codes = []
+    for gas in (154_999, 155_000):
+        answer = chain.broadcast(one.sign(batch, gas=gas))
+        chain.end_block()
+        codes.append(chain.result(answer.txhash)[1].code)
+    assert codes == [11, 0]
+
+
 def test_longs_pay_shorts_when_the_perpetual_trades_above_the_mark(chain: Any, trader: Any) -> None:
     one, other = trader(1), trader(2)
     chain.exchange.mark_price = lambda _market: D(12)

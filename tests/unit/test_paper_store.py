@@ -121,7 +121,7 @@ def test_a_block_costs_little_to_keep(opened: Any, trader_of: Any) -> None:
     first.flow.fund(first.exchange)
     traders = [trader_of(first, number) for number in range(1, 7)]
     for one in traders:
-        one.send(*[one.order(SPOT, "BUY", f"{10 + n / 100}", "0.2", cid=f"{n}") for n in range(6)])
+        one.send(*[one.order(SPOT, "BUY", f"{10 + n / 100}", "0.2", cid=f"{n}") for n in range(4)])
     spent = []
     for _ in range(30):
         first.end_block()

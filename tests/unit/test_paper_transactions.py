@@ -110,7 +110,7 @@ def test_a_simulation_says_what_would_happen_and_changes_nothing(chain: Any, tra
     good = one.order(SPOT, "BUY", "11", "1", cid="c")
     before = state.rows(chain)
     gas, data = chain.simulate(one.sign(good))
-    assert (gas, len(data.msg_responses)) == (185_000, 1)
+    assert (gas, len(data.msg_responses)) == (205_000, 1)
     with pytest.raises(VenueError, match="minimum price tick") as refused:
         chain.simulate(one.sign(good, one.order(SPOT, "BUY", "11.00001", "1")))
     assert refused.value.code == 16
