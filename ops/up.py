@@ -22,6 +22,7 @@ from ops import (
     ready,
     sign_in,
     tmpfs,
+    volumes,
     wallets,
 )
 from ops.errors import OpsError
@@ -166,6 +167,9 @@ def _variables(cluster: Cluster, bridge: Bridge, built: Images, *, expose: bool)
 
 def _services(cluster: Cluster, steps: Steps, nomad: Path, services: list[jobs.Service]) -> None:
     with steps.step("Volumes", "volumes") as step:
+        # Asked for together: a node tells its server of new ones in batches, seconds apart.
+        names = [row.name for row in wallets.list_wallets(vault_of(cluster, LOCAL_ONLY))]
+        volumes.ask_for_log_volumes(nomad_of(cluster, LOCAL_ONLY), names)
         step.done(jobs.ensure_volumes(cluster, nomad, ["postgres", "redis", "paper-venue"], step.log))
     for service in services:
         with steps.step(f"Job {service.job}", f"job-{service.job}") as step:

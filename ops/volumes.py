@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ops.nomad import Nomad
 
-__all__ = ["ensure_log_volumes", "log_volume", "remove_log_volumes"]
+__all__ = ["ask_for_log_volumes", "ensure_log_volumes", "log_volume", "remove_log_volumes"]
 
 _READY_SECONDS = 30.0
 _BOTS_UID = 10001
@@ -31,20 +31,31 @@ def log_volume(wallet: str) -> str:
     return f"logs-{check_name(wallet)}"
 
 
-def ensure_log_volumes(nomad: Nomad, wallets: Iterable[str]) -> int:
-    """Make each wallet's log volume on every ready node that lacks it; return how many were made.
+def ask_for_log_volumes(nomad: Nomad, wallets: Iterable[str]) -> set[tuple[str, str]]:
+    """Ask for each wallet's log volume on every ready node that lacks it.
+
+    Returns (volume, node id) of all that should be there; a new one is ready seconds later.
 
     Raises:
-        OpsError: Nomad refuses, or one is not ready within 30 s.
+        OpsError: a name is not a wallet's, or Nomad refuses.
     """
     nodes = [node["ID"] for node in nomad.get("/v1/nodes") or [] if node["Status"] == "ready"]
     wanted = {(log_volume(wallet), node) for wallet in wallets for node in nodes}
-    missing = sorted(wanted - {(one["Name"], one["NodeID"]) for one in _volumes(nomad)})
-    for name, node in missing:
+    for name, node in sorted(wanted - {(one["Name"], one["NodeID"]) for one in _volumes(nomad)}):
         nomad.post("/v1/volume/host/create?namespace=bots", {"Volume": _body(name, node)})
+    return wanted
+
+
+def ensure_log_volumes(nomad: Nomad, wallets: Iterable[str]) -> None:
+    """Make sure that each wallet's log volume is ready on every node that is.
+
+    Raises:
+        OpsError: a name is not a wallet's, Nomad refuses, or one is not ready within 30 s.
+    """
+    wanted = ask_for_log_volumes(nomad, wallets)
     # A node tells its server of new volumes in batches, seconds apart: wait for all at once.
     deadline = time.monotonic() + _READY_SECONDS
-    while missing and not wanted <= _ready(nomad):
+    while not wanted <= _ready(nomad):
         if time.monotonic() > deadline:
             late = sorted({name for name, _ in wanted - _ready(nomad)})
             raise OpsError(
@@ -52,7 +63,6 @@ def ensure_log_volumes(nomad: Nomad, wallets: Iterable[str]) -> int:
                 "`nomad volume status -namespace=bots`, then run `drover bootstrap`."
             )
         time.sleep(0.2)
-    return len(missing)
 
 
 def remove_log_volumes(nomad: Nomad, wallet: str) -> int:

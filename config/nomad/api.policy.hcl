@@ -14,3 +14,8 @@ namespace "bots" {
     "alloc-lifecycle",
   ]
 }
+
+# A bot's job mounts its wallet's log volume, and no other volume.
+host_volume "logs-*" {
+  capabilities = ["mount-readwrite"]
+}
