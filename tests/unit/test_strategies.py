@@ -242,6 +242,13 @@ def test_a_spot_strategy_first_goes_to_neutral_and_stays_there():
     assert mean_reversion.decide(see(calm, SPOT, base="5", quote="50"), parameters).quotes == ()
 
 
+def test_a_spot_buy_leaves_the_exchange_its_fee():
+    parameters = replace(FOLLOW, target_base_share=D(1))
+    view = see([10.0] * 80, SPOT, base="0", quote="30")
+    (quote,) = momentum.decide(view, parameters).quotes
+    assert D(29) < quote.price * quote.quantity < D(30) / D("1.001")
+
+
 HEAD = "import dataclasses\n\n@dataclasses.dataclass\n"
 DECIDE = "def decide(view, parameters): ..."
 
