@@ -50,10 +50,23 @@ async def catch_up(history: TradeHistory, ledger: Ledger, log: EventLog) -> int:
         for fill in page:
             if ledger.fill(fill):
                 found += 1
-                log.warning("fill_caught_up", trade_id=fill.trade_id, cid=fill.cid, at=fill.at)
+                _tell(fill, log)
     if indexed is not None:
         ledger.advance(indexed - _OVERLAP)
     return found
+
+
+def _tell(fill: Fill, log: EventLog) -> None:
+    log.info(
+        "fill_caught_up",
+        trade_id=fill.trade_id,
+        cid=fill.cid,
+        side=fill.side,
+        price=fill.price,
+        qty=fill.quantity,
+        fee=fill.fee,
+        at=fill.at,
+    )
 
 
 async def keep_caught_up(
