@@ -1,4 +1,4 @@
-.PHONY: up down status test lint bench
+.PHONY: up down status test lint bench bench-bot
 up:    ## bring everything up and print where the page is
 	./drover up
 down:  ## end what up started; nothing is lost
@@ -9,5 +9,7 @@ test:  ## everything, against real engines; sets up what it needs
 	./ops/test.sh
 bench:  ## seconds from a start to the first order, and memory, on the running cluster
 	./drover bench
+bench-bot:  ## what a bot's way to the exchange costs, beside a bare loop of the SDK
+	.venv/bin/python -m tests.bench.bot
 lint:
 	./ops/lint.sh

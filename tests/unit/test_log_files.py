@@ -167,7 +167,7 @@ def test_two_processes_lose_no_line_over_midnight_and_wait_for_nobody(tmp_path, 
         for who in "ab":
             assert sorted(row["number"] for row in rows if row["who"] == who) == list(wanted)
         assert {path.name.split(".")[2] for path in parts if path.name.count(".") > 1} >= {"2026-11-21"}
-        assert max(path.stat().st_size for path in parts) <= 20_000 + 2 * 200
+        assert max(path.stat().st_size for path in parts) <= 25_000
 
 
 def test_who_rotates_holds_up_nobody(tmp_path, monkeypatch):
