@@ -17,6 +17,7 @@ from ops import status as status_
 from ops import up as up_
 from ops.backtest_cli import backtest
 from ops.bootstrap_cli import bootstrap
+from ops.bots_cli import bots
 from ops.config_cli import config
 from ops.errors import OpsError
 from ops.settings import Cluster
@@ -157,7 +158,7 @@ def bench_(cluster: Cluster) -> None:
     bench.bench(cluster)
 
 
-for command in (backtest, bootstrap, config, users, wallets):
+for command in (backtest, bootstrap, bots, config, users, wallets):
     cli.add_command(command)
 
 

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["Redis", "redis_of"]
 
 _TIMEOUT_SECONDS = 3.0
+_EXCHANGE = """
+if redis.call('DEL', KEYS[1]) == 0 then return 0 end
+redis.call('SET', KEYS[2], ARGV[1])
+return 1
+"""
 
 
 class Redis:
@@ -65,6 +70,27 @@ class Redis:
         """
         found: str | None = self._call("GET", key)
         return found
+
+    def names(self, pattern: str) -> list[str]:
+        """Return the keys that match a glob pattern, sorted.
+
+        Raises:
+            OpsError: Redis refuses or does not answer.
+        """
+        cursor, found = "0", set[str]()
+        while True:
+            cursor, keys = self._call("SCAN", cursor, "MATCH", pattern, "COUNT", "1000")
+            found.update(keys)
+            if str(cursor) == "0":
+                return sorted(found)
+
+    def exchange(self, gone: str, key: str, value: str) -> bool:
+        """Delete the key `gone` and write another in one step; tell whether it was there, else do nothing.
+
+        Raises:
+            OpsError: Redis refuses or does not answer.
+        """
+        return bool(self._call("EVAL", _EXCHANGE, "2", gone, key, value))
 
     def delete(self, key: str) -> bool:
         """Delete a key; tell whether it was there.
