@@ -80,12 +80,18 @@ class Bot:
         return 1
 
     async def _trade_for_ever(self) -> None:
-        history, log = self._parts.exchange.history, self._log
-        lookups = asyncio.create_task(keep_caught_up(history, self._parts.ledger, log, self._broke))
+        lookups = asyncio.create_task(self._look_up())
         try:
             await self._tenures()
         finally:
             lookups.cancel()
+
+    async def _look_up(self) -> None:
+        """Ask the venue's history now and then, and after each break."""
+        while not self.desk.ledger_open:
+            await asyncio.sleep(_TURN_SECONDS)
+        parts = self._parts
+        await keep_caught_up(parts.exchange.history, parts.ledger, parts.log, self._broke)
 
     async def _tenures(self) -> None:
         backoff, first = _BACKOFF[0], True

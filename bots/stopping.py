@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bots.canceller import cancel_everything
 from bots.flatten import flatten
 from bots.lease import LEASE_SECONDS
+from bots.ledger_catchup import catch_up
 from bots.model import ExchangeError
 from bots.permission import TradingState
 from bots.state import StateError
@@ -112,10 +113,12 @@ class Stopping:
             async with asyncio.timeout(_LAST_FILLS_SECONDS):
                 await feed.reach(await self._parts.exchange.sync_height())
         except (ExchangeError, TimeoutError) as error:
+            with contextlib.suppress(ExchangeError):
+                await catch_up(self._parts.exchange.history(), self._parts.ledger, self._log)
             self._log.error(
                 "fills_unconfirmed",
-                error="no order is left, but the stream broke before it told the last fills; the next start "
-                f"looks them up, from block {feed.height} on: {error}",
+                error="no order is left, but the stream broke before it told the last fills; the history was "
+                f"asked, and the next start asks again, from block {feed.height} on: {error}",
             )
             return False
         return True

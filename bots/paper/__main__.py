@@ -53,10 +53,18 @@ class Venue:
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
-        self._flow.fund(self.chain.exchange)
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        await self.serve(stopping)
+
+    async def serve(self, stopping: asyncio.Event) -> None:
+        """Serve until `stopping`.
+
+        Raises:
+            StartupError: an address cannot be used.
+        """
+        self._flow.fund(self.chain.exchange)
         server = await self._serve_grpc()
         runners = [await _serve_http(application(self.chain), self._http_listen)]
         if self._admin_listen:

@@ -1,4 +1,4 @@
-"""No fill is lost: what the venue traded for a bot stands in its log, or the log says what may be missing."""
+"""No fill is lost, and none counts twice: the ledger holds what the venue traded for a bot, fill by fill."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ import random
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from bots.config import load_markets, load_trader
+from bots import addresses, wiring
+from bots.config import load_markets
 from bots.logs import EventLog
 from bots.paper.__main__ import Venue
 from bots.paper.flow import TAKER, Flow
 from bots.paper.web import top_up
-from bots.quoter import Quoter
-from bots.reference import PaperSource, Reference
 from bots.runner import Bot
-from bots.secret import Secret
-from bots.settings import PaperEndpoints
-from tests.paper import free_port, run
+from bots.settings import PaperEndpoints, load_settings
+from bots.state import State
+from tests.paper import free_port, make_wallet, run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    import pytest
+
+    from tests.hub import Hub
 
 MARKETS = ("inj-usdt", "inj-usdt-perp")
 STOPS_PER_BOT = 5
@@ -70,62 +74,75 @@ class Hall:
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[Hall]:
-        self.chain.flow.fund(self.chain.exchange)
-        server, web = await self.venue._serve_grpc(), await self.venue._serve_http()
         over = asyncio.Event()
-        blocks = asyncio.create_task(self.venue._make_blocks(over))
+        served = asyncio.create_task(self.venue.serve(over))
+        while self.chain.height < 3:  # noqa: ASYNC110 - a few blocks; there is no event for one
+            await asyncio.sleep(0.01)
         try:
             yield self
         finally:
             over.set()
-            await blocks
-            await server.stop(grace=0)
-            await web.cleanup()
+            await served
 
 
 class Life:
-    """One wallet's bot in one market, started and stopped again and again; its log goes on."""
+    """One wallet's bot in one market, started and stopped again and again; its log and its ledger go on."""
 
-    def __init__(self, hall: Hall, number: int, market: str) -> None:
-        from pyinjective.wallet import PrivateKey  # noqa: PLC0415 - most tests do not need the SDK
-
-        self.hall = hall
-        self.key = Secret(f"{number:064x}")
-        address = PrivateKey.from_hex(self.key.reveal()).to_public_key().to_address()
-        self.address, self.subaccount = address.to_acc_bech32(), address.get_subaccount_id(0)
-        self.market = load_markets({})[market]
+    def __init__(self, hall: Hall, hub: Hub, folder: Path, number: int, market: str) -> None:
+        self.hall, self.hub = hall, hub
         self.lines = Lines()
         logger = logging.Logger(f"life {number}")  # noqa: LOG001 - one that no other test configures
         logger.addHandler(self.lines)
         self.log = EventLog(logger)
+        self.secrets = folder / str(number)
+        self.address = make_wallet(self.secrets, f"{number:064x}")
+        name, kind = (self.secrets / "name").read_text(), load_markets({})[market].type
+        self.bot_id = f"{name}.{market}.{kind}"
+        self.settings = load_settings(
+            {
+                "BOT_ID": self.bot_id,
+                "WALLET_ID": name,
+                "MARKET": market,
+                "NETWORK": "paper",
+                "PAPER_GRPC": hall.endpoints.grpc,
+                "PAPER_HTTP": hall.endpoints.http,
+                "NOMAD_SECRETS_DIR": str(self.secrets),
+                "METRICS_LISTEN": "127.0.0.1:9",
+                **hub.admit(name, self.secrets),
+            }
+        )
+        self.subaccount = addresses.default_subaccount(self.address)
         top_up(hall.chain, self.address)
 
     async def once(self, stop: asyncio.Event) -> int:
         """Run the bot as `python -m bots` wires it."""
-        from bots import injective  # noqa: PLC0415 - most tests do not need the SDK
-
-        derivative, market_id = self.market.type == "derivative", self.market.market_ids["paper"]
-        network = injective.network_for("paper", self.hall.endpoints)
-        exchange = injective.Injective(network, market_id, self.key, self.address, derivative=derivative)
-        trader = load_trader({}, f"wallet-1.{self.market.name}.{self.market.type}", self.market.type)
-        reference = Reference(PaperSource(self.hall.endpoints.http, market_id), self.log, trader.history)
+        state = State(self.settings.redis)
+        exchange, reference = (
+            wiring._exchange(self.settings, state),
+            wiring._reference(self.settings, self.log),
+        )
         try:
-            quoter = Quoter(reference, trader, self.log)
-            return await Bot(exchange, reference, quoter, self.log).run(stop)
+            return await Bot(wiring.assemble(self.settings, state, exchange, reference, self.log)).run(stop)
         finally:
             await reference.close()
             await exchange.close()
+            state.close()
 
-    def told(self) -> list[tuple[Any, ...]]:
-        """What the bot logged."""
-        names = ("trade_id", "cid", "side", "price", "qty", "fee")
-        return sorted(tuple(fill[name] for name in names) for fill in self.lines.named("fill"))
+    def written(self) -> list[tuple[Any, ...]]:
+        """What stands in the ledger."""
+        return sorted(
+            self.hub.ledger(
+                "SELECT trade_id, order_id, side, fill_price, qty_filled, commission FROM fills"
+                " WHERE bot_id = %s",
+                self.bot_id,
+            )
+        )
 
     def traded(self) -> list[tuple[Any, ...]]:
         """What the venue traded for its subaccount."""
         return sorted(
             (t.trade_id, t.cid, "buy" if t.buy else "sell", t.price, t.quantity, t.fee)
-            for t in self.hall.chain.exchange.trades
+            for t in self.hall.chain.store.trades()
             if t.subaccount == self.subaccount
         )
 
@@ -155,15 +172,15 @@ async def stopped_at_any_time(life: Life) -> int:
         at = len(life.lines.events)
         assert await running == 0
         assert life.open_orders() == []
-        assert life.told() == life.traded()
+        assert life.written() == life.traded()
         late += sum(1 for event, _ in life.lines.events[at:] if event == "fill")
     return late
 
 
-def test_every_fill_is_logged_over_twenty_stops() -> None:
+def test_every_fill_is_in_the_ledger_over_twenty_stops(hub: Hub, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with Hall().serving() as hall:
-            lives = [Life(hall, 700 + n, market) for n, market in enumerate(MARKETS * 2)]
+            lives = [Life(hall, hub, tmp_path, 700 + n, market) for n, market in enumerate(MARKETS * 2)]
             late = await asyncio.gather(*(stopped_at_any_time(life) for life in lives))
             # Else the stops all fell between two fills, and the test has shown nothing.
             assert sum(late) > 0
@@ -171,37 +188,55 @@ def test_every_fill_is_logged_over_twenty_stops() -> None:
     run(scenario())
 
 
-def test_a_stop_whose_last_fills_cannot_be_known_says_so(monkeypatch: Any) -> None:
+def test_a_stop_whose_last_fills_are_not_told_looks_them_up_and_says_so(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scenario() -> None:
         async with Hall().serving() as hall:
-            life, stop = Life(hall, 710, "inj-usdt"), asyncio.Event()
+            life, stop = Life(hall, hub, tmp_path, 710, "inj-usdt"), asyncio.Event()
             running = asyncio.create_task(life.once(stop))
             await fills(life, 2, running)
             hall.venue._streams.publish = lambda _message: None
             stop.set()
             assert await running == 1
             assert life.open_orders() == []
+            assert life.written() == life.traded()
             (told,) = life.lines.named("fills_unconfirmed")
-            assert "compare the exchange's trades" in told["error"]
+            assert "the next start asks again" in told["error"]
             assert not life.lines.named("stopped")
 
-    monkeypatch.setattr("bots.runner._LAST_FILLS_SECONDS", 0.5)
+    monkeypatch.setattr("bots.stopping._LAST_FILLS_SECONDS", 0.5)
     run(scenario())
 
 
-def test_a_cut_stream_is_taken_up_again_and_what_it_missed_is_named() -> None:
+def test_what_a_cut_stream_did_not_tell_is_found_in_the_history(hub: Hub, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with Hall().serving() as hall:
-            life, stop = Life(hall, 711, "inj-usdt-perp"), asyncio.Event()
+            life, stop = Life(hall, hub, tmp_path, 711, "inj-usdt-perp"), asyncio.Event()
             running = asyncio.create_task(life.once(stop))
             await fills(life, 2, running)
             hall.venue._streams._queues.clear()
             await fills(life, 3, running)
             stop.set()
             assert await running == 0
-            (missed,) = life.lines.named("blocks_missed")
-            lost = [fill for fill in life.traded() if fill not in life.told()]
-            heights = range(missed["first"], missed["last"] + 1)
-            assert all(int(fill[0].split("_")[0]) in heights for fill in lost)
+            assert life.lines.named("blocks_missed")
+            assert life.lines.named("fill_caught_up")
+            assert life.written() == life.traded()
+
+    run(scenario())
+
+
+def test_a_bot_whose_ledger_was_away_writes_all_of_it_when_it_is_back(hub: Hub, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Hall().serving() as hall:
+            life, stop = Life(hall, hub, tmp_path, 712, "inj-usdt"), asyncio.Event()
+            running = asyncio.create_task(life.once(stop))
+            await fills(life, 2, running)
+            with hub.postgres.frozen():
+                # It trades on: the limit of an outage is minutes.
+                await fills(life, 3, running)
+            stop.set()
+            assert await running == 0
+            assert life.written() == life.traded()
 
     run(scenario())
