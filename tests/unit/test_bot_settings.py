@@ -18,24 +18,31 @@ from bots.settings import SettingsError, load_settings
 from tests.paper import make_wallet
 
 KEY = "3c" * 32
+PASSWORD = "a password of the hub"
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
 
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
     make_wallet(tmp_path, KEY)
+    for name in ("redis", "ledger"):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"username": "wallet-1", "password": PASSWORD}))
     return {
         "BOT_ID": "wallet-1.inj-usdt.spot", "WALLET_ID": "wallet-1", "MARKET": "inj-usdt", "BOT_TYPE": "spot",
         "NETWORK": "paper", "PAPER_GRPC": "127.0.0.1:9900", "PAPER_HTTP": "http://127.0.0.1:9901",
-        "NOMAD_SECRETS_DIR": str(tmp_path),
+        "NOMAD_SECRETS_DIR": str(tmp_path), "REDIS_ADDR": "127.0.0.1:6379", "LEDGER_ADDR": "127.0.0.1:5432",
+        "SPOOL_DIR": str(tmp_path / "spool"), "METRICS_LISTEN": "0.0.0.0:9100",
     }  # fmt: skip
 
 
 def test_good_settings_are_read(env: dict[str, str]) -> None:
     settings = load_settings(env)
-    assert settings.address.startswith("inj1")
-    assert settings.key.reveal() == KEY
-    assert settings.key_version == 1
+    assert settings.keys.address.startswith("inj1")
+    assert settings.keys.key.reveal() == KEY
+    assert settings.keys.key_version == 1
+    assert settings.redis.password.reveal() == settings.ledger.password.reveal() == PASSWORD
+    assert (settings.metrics_host, settings.metrics_port) == ("0.0.0.0", 9100)
+    assert settings.log_folder is None
 
 
 @pytest.mark.parametrize(
@@ -53,6 +60,13 @@ def test_good_settings_are_read(env: dict[str, str]) -> None:
         ({"PAPER_GRPC": "nowhere"}, "host:port"),
         ({"PAPER_HTTP": "https://x:1/a"}, "http://host:port"),
         ({"NOMAD_SECRETS_DIR": "/nonexistent"}, "cannot be read"),
+        ({"REDIS_ADDR": ""}, "REDIS_ADDR is not set"),
+        ({"REDIS_ADDR": "nowhere"}, "host:port"),
+        ({"LEDGER_ADDR": "nowhere"}, "host:port"),
+        ({"LEDGER_DB": "a b"}, "LEDGER_DB"),
+        ({"SPOOL_DIR": ""}, "SPOOL_DIR is not set"),
+        ({"METRICS_LISTEN": ""}, "METRICS_LISTEN is not set"),
+        ({"METRICS_LISTEN": "0.0.0.0:99999"}, "host:port"),
     ],
 )
 def test_bad_settings_are_refused_in_one_sentence(
