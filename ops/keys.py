@@ -23,6 +23,7 @@ __all__ = [
     "check_label",
     "check_name",
     "check_network",
+    "check_subaccount",
     "new_key",
     "parse_key",
 ]
@@ -32,6 +33,7 @@ CURVE_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D
 _KEY = re.compile(r"(?:0[xX])?([0-9a-fA-F]{64})", re.ASCII)
 _ADDRESS_BYTES = 20
 _LABEL_LENGTH = 80
+_HIGHEST_SUBACCOUNT = 999
 
 
 def check_name(name: str) -> str:
@@ -69,6 +71,19 @@ def check_label(label: str) -> str:
     if len(label) > _LABEL_LENGTH or not label.isprintable():
         raise OpsError(f"The label must be at most {_LABEL_LENGTH} printable characters; shorten it.")
     return label
+
+
+def check_subaccount(index: int) -> int:
+    """Return a subaccount's index as it is.
+
+    Raises:
+        OpsError: below 0 or above 999, the largest that bots take.
+    """
+    if not 0 <= index <= _HIGHEST_SUBACCOUNT:
+        raise OpsError(
+            f"{index} is no subaccount; choose one from 0 (the bank balance) to {_HIGHEST_SUBACCOUNT}."
+        )
+    return index
 
 
 def parse_key(text: str) -> Secret:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from api.models import SLUG, Network
+from api.models import Network
 from ops.ensure import Report
 from ops.errors import OpsError
-from ops.keys import address_of, check_address, check_label, check_name, check_network, new_key
+from ops.keys import (
+    address_of,
+    check_address,
+    check_label,
+    check_name,
+    check_network,
+    check_subaccount,
+    new_key,
+    parse_key,
+)
 from ops.policies import ensure_wallet_access, remove_wallet_access
 from ops.redis_users import ensure_redis_acl
 from ops.vault import VaultConflictError
+from ops.wallet_rows import WalletRow, existing_wallet, find_wallet, list_wallets, read_wallet
 
 if TYPE_CHECKING:
     from ops.nomad import Nomad
@@ -24,13 +33,13 @@ __all__ = [
     "WalletRow",
     "add_wallet",
     "ensure_paper_wallets",
+    "find_wallet",
     "import_wallets",
     "list_wallets",
     "remove_wallet",
     "rotate_wallet",
+    "stored_wallet",
 ]
-
-_SHOWN = ("address", "account", "network", "label")
 
 
 @dataclass(frozen=True)
@@ -44,35 +53,30 @@ class NewWallet:
     label: str = ""
     granter: str = ""
     """The account whose money a trading-only key trades; empty when the key trades its own."""
+    subaccount: int | None = None
+    """Index of the account's subaccount; left out, 1 with a granter and 0 without."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
         check_network(self.network)
         check_label(self.label)
-        if self.granter:
-            check_address(self.granter)
+        if self.subaccount is not None:
+            check_subaccount(self.subaccount)
+        if self.granter and check_address(self.granter) == address_of(self.key):
+            raise OpsError(
+                f"{self.granter} is the key's own address; leave --granter out, or store another key."
+            )
 
     @property
     def account(self) -> str:
         """The account whose money it trades."""
         return self.granter or address_of(self.key)
 
-
-@dataclass(frozen=True)
-class WalletRow:
-    """What may be shown of a wallet."""
-
-    name: str
-    address: str
-    account: str
-    network: str
-    label: str
-    key_version: int
-    """0 where there is no key: never written, or deleted."""
-    written: int
-    """How many versions were ever written; adding is refused once there was one."""
-    key_time: datetime | None
-    """Aware UTC; when this version of the key was written."""
+    @property
+    def index(self) -> int:
+        """The index of the subaccount that it trades."""
+        default = 1 if self.granter else 0
+        return default if self.subaccount is None else self.subaccount
 
 
 def add_wallet(vault: Vault, new: NewWallet) -> str:
@@ -88,7 +92,7 @@ def add_wallet(vault: Vault, new: NewWallet) -> str:
         f"There is a wallet {new.name} already; give it another key with `drover wallets rotate {new.name}`, "
         "or choose another name."
     )
-    row = _row(vault, new.name)
+    row = read_wallet(vault, new.name)
     if row is not None and row.written:
         raise taken
     ensure_wallet_access(vault, new.name, Report(lambda _: None))
@@ -101,24 +105,13 @@ def add_wallet(vault: Vault, new: NewWallet) -> str:
     return address_of(new.key)
 
 
-def list_wallets(vault: Vault) -> list[WalletRow]:
-    """Return every wallet, by name; from metadata alone, no key is read.
-
-    Raises:
-        OpsError: Vault refuses or does not answer.
-    """
-    names = [name for name in vault.list("wallets/metadata") if SLUG.fullmatch(name)]
-    rows = (_row(vault, name) for name in names)
-    return [row for row in rows if row is not None]
-
-
 def remove_wallet(vault: Vault, nomad: Nomad, name: str) -> None:
     """Forget a wallet: its role, its policy, then every version of its key.
 
     Raises:
         OpsError: there is no such wallet, a bot of it runs, or Nomad or Vault refuses.
     """
-    _existing(vault, name)
+    existing_wallet(vault, name)
     bots = nomad.busy_jobs("bots", f"{name}.")
     if bots:
         raise OpsError(f"{', '.join(bots)} still runs with the key of {name}; stop it first.")
@@ -136,15 +129,15 @@ def rotate_wallet(vault: Vault, name: str, key: Secret) -> tuple[WalletRow, Wall
     Raises:
         OpsError: no such wallet, the same key again, someone else rotated meanwhile, or Vault refuses.
     """
-    before = _existing(vault, name)
+    before = existing_wallet(vault, name)
     if address_of(key) == before.address:
         raise OpsError(f"That is the key that {name} has already; nothing was changed.")
-    granter = before.account if before.account != before.address else ""
-    new = NewWallet(name, key, before.network, before.label, granter)
+    granter = before.account if before.trading_only else ""
+    new = NewWallet(name, key, before.network, before.label, granter, before.subaccount)
     body = {"options": {"cas": before.written}, "data": _secret(new)}
     vault.write(f"wallets/data/{name}", body)
     _write_metadata(vault, new)
-    return before, _existing(vault, name)
+    return before, existing_wallet(vault, name)
 
 
 def import_wallets(vault: Vault, keys: dict[str, Secret], network: str) -> tuple[list[str], list[str]]:
@@ -176,46 +169,50 @@ def ensure_paper_wallets(vault: Vault, count: int = 3) -> list[tuple[str, str]]:
         OpsError: Vault refuses or does not answer.
     """
     for number in range(1, count + 1):
-        row = _row(vault, f"wallet-{number}")
+        row = read_wallet(vault, f"wallet-{number}")
         if row is None or not row.written:
             add_wallet(vault, NewWallet(f"wallet-{number}", new_key(), label="Paper money"))
-    rows = [_existing(vault, f"wallet-{number}") for number in range(1, count + 1)]
+    rows = [existing_wallet(vault, f"wallet-{number}") for number in range(1, count + 1)]
     return [(row.name, row.address) for row in rows if row.network == Network.PAPER]
 
 
 def _secret(new: NewWallet) -> dict[str, str]:
     secret = {"private_key": new.key.reveal(), "account": new.account}
-    return secret | ({"granter": new.granter} if new.granter else {})
+    secret |= {"granter": new.granter} if new.granter else {}
+    return secret | _subaccount(new)
+
+
+def _subaccount(new: NewWallet) -> dict[str, str]:
+    """Leave out what a bot takes anyway for an account's own key; a granter's is always said."""
+    return {"subaccount": str(new.index)} if new.index or new.granter else {}
 
 
 def _write_metadata(vault: Vault, new: NewWallet) -> None:
     shown = {"address": address_of(new.key), "account": new.account, "network": str(new.network)}
     shown |= {"label": check_label(new.label)} if new.label else {}
+    shown |= _subaccount(new)
     vault.write(f"wallets/metadata/{new.name}", {"custom_metadata": shown})
 
 
-def _existing(vault: Vault, name: str) -> WalletRow:
-    row = _row(vault, check_name(name))
-    if row is None:
-        raise OpsError(f"There is no wallet {name}; `drover wallets list` shows them.")
-    return row
+def stored_wallet(vault: Vault, name: str) -> NewWallet:
+    """Read a wallet with its key, as only an operator may; what is stored is checked as if it were new.
 
-
-def _row(vault: Vault, name: str) -> WalletRow | None:
-    metadata = vault.read(f"wallets/metadata/{name}")
-    if metadata is None:
-        return None
-    shown = metadata["custom_metadata"] or {}
-    version, time = _live_version(metadata)
-    address, account, network, label = (shown.get(field, "") for field in _SHOWN)
-    written = metadata["current_version"]
-    return WalletRow(name, address, account, network, label, version, written, time)
-
-
-def _live_version(metadata: dict[str, Any]) -> tuple[int, datetime | None]:
-    number = int(metadata["current_version"])
-    version = (metadata["versions"] or {}).get(str(number))
-    if version is None or version["destroyed"] or version["deletion_time"]:
-        return 0, None
-    # Vault writes nanoseconds, which datetime does not read.
-    return number, datetime.fromisoformat(version["created_time"][:19]).replace(tzinfo=UTC)
+    Raises:
+        OpsError: there is no key, what is stored is wrong, or Vault refuses.
+    """
+    row = find_wallet(vault, name)
+    secret = (vault.read(f"wallets/data/{name}") or {}).get("data") or {}
+    index = str(secret.get("subaccount") or "") or None
+    if index is not None and not (index.isascii() and index.isdecimal()):
+        raise OpsError(
+            f"The secret of {name} holds a subaccount that is no whole number; correct it in Vault."
+        )
+    key = parse_key(str(secret.get("private_key", "")))
+    granter = str(secret.get("granter") or "")
+    found = NewWallet(name, key, row.network, row.label, granter, None if index is None else int(index))
+    if secret.get("account") != found.account:
+        raise OpsError(
+            f"The secret of {name} says another account than its {'granter' if granter else 'key'}, "
+            f"{found.account}; no bot will start with it: correct it in Vault."
+        )
+    return found

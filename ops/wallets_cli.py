@@ -1,10 +1,9 @@
-"""`drover wallets`: add, list, remove, import and rotate keys."""
+"""`drover wallets`: add, list, remove, import and rotate keys; what they may do is in `ops.grants_cli`."""
 
 from __future__ import annotations
 
 import json
 import stat
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +14,12 @@ from ops import follow, target, volumes
 from ops import wallets as wallets_
 from ops.envfile import parse_env
 from ops.errors import OpsError
-from ops.keys import check_name, parse_key
+from ops.grants_cli import check, fund_subaccount, grant, revoke_grants
+from ops.key_input import ask_key, refuse_key_in_arguments
+from ops.keys import check_name
 
 if TYPE_CHECKING:
     from ops.nomad import Nomad
-    from ops.secret import Secret
     from ops.settings import Cluster
     from ops.vault import Vault
     from ops.wallets import WalletRow
@@ -41,20 +41,32 @@ def wallets() -> None:
 @click.option("--network", type=_NETWORKS, default="paper", show_default=True)
 @click.option("--label", default="", help="Words that the page shows beside the name.")
 @click.option("--granter", default="", help="For a trading-only key: the account (inj1…) that granted it.")
+@click.option(
+    "--subaccount", type=int, help="The account's subaccount to trade; default 1 with --granter, else 0."
+)
 @click.pass_obj
 def add(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
-    cluster: Cluster, name: str, extra: tuple[str, ...], network: str, label: str, granter: str
+    cluster: Cluster,
+    name: str,
+    extra: tuple[str, ...],
+    network: str,
+    label: str,
+    granter: str,
+    subaccount: int | None,
 ) -> None:
     """Store a private key (asked for, or read from stdin) as wallet NAME."""
-    _refuse_key_in_arguments(extra)
+    refuse_key_in_arguments(extra)
     check_name(name)
     vault, nomad = target.pair_of(cluster)
-    new = wallets_.NewWallet(name, _ask_key(name), network, label, granter)
+    new = wallets_.NewWallet(name, ask_key(name), network, label, granter, subaccount)
     address = wallets_.add_wallet(vault, new)
     click.echo(f"{name} is in Vault at {vault.address}: {address}, on {network}.")
     _follow(cluster, vault, nomad)
     if granter:
-        click.echo(f"It trades the account {granter}.")
+        click.echo(
+            f"It trades subaccount {new.index} of {granter}, which must grant it that: "
+            f"drover wallets grant {name}"
+        )
 
 
 @wallets.command("list")
@@ -127,10 +139,10 @@ def import_(cluster: Cluster, file: Path, network: str) -> None:
 @click.pass_obj
 def rotate(cluster: Cluster, name: str, extra: tuple[str, ...], *, yes: bool) -> None:
     """Give wallet NAME another key (asked for, or read from stdin)."""
-    _refuse_key_in_arguments(extra)
+    refuse_key_in_arguments(extra)
     check_name(name)
     vault = target.vault_of(cluster)
-    key = _ask_key(name)
+    key = ask_key(name)
     if not yes:
         click.confirm(
             "On Injective another key is another account: unless this is a trading-only key, funds and "
@@ -139,10 +151,14 @@ def rotate(cluster: Cluster, name: str, extra: tuple[str, ...], *, yes: bool) ->
         )
     before, after = wallets_.rotate_wallet(vault, name, key)
     click.echo(f"{name} has key version {after.key_version}: {after.address} (was {before.address}).")
-    if after.account == after.address:
+    if not after.trading_only:
         click.echo(f"It now trades the account {after.account}; what {before.account} holds stays there.")
     else:
         click.echo(f"It trades the account {after.account}, which must grant {after.address} its rights.")
+        click.echo(
+            f"Now grant the new key (drover wallets grant {name}) and revoke what the old one may do "
+            f"(drover wallets revoke-grants {name} --grantee {before.address})."
+        )
 
 
 def _follow(cluster: Cluster, vault: Vault, nomad: Nomad) -> None:
@@ -150,20 +166,8 @@ def _follow(cluster: Cluster, vault: Vault, nomad: Nomad) -> None:
         _warn(sentence)
 
 
-def _refuse_key_in_arguments(extra: tuple[str, ...]) -> None:
-    # Left to click, the refusal would print the argument once more.
-    if extra:
-        raise OpsError(
-            "Give only the wallet's name: the key is asked for, or read from stdin. If a key was typed "
-            "there, this shell's history holds it now; delete it from there."
-        )
-
-
-def _ask_key(name: str) -> Secret:
-    """Read a key where no shell history, process list or screen keeps it."""
-    if sys.stdin.isatty():
-        return parse_key(click.prompt(f"Private key of {name} (not shown)", hide_input=True))
-    return parse_key(sys.stdin.read(1000))
+for command in (grant, revoke_grants, check, fund_subaccount):
+    wallets.add_command(command)
 
 
 def _read(file: Path) -> tuple[str, bool]:
@@ -191,7 +195,8 @@ def _plain(row: WalletRow) -> dict[str, object]:
 
 def _cells(row: WalletRow) -> tuple[str, ...]:
     key = f"v{row.key_version}" if row.key_version else "none"
-    account = "(same)" if row.account == row.address else row.account
+    account = row.account if row.trading_only else "(same)"
+    account += f" #{row.subaccount}" if row.subaccount else ""
     return (row.name, row.address, account, row.network, key, _age(row.key_time), row.label)
 
 

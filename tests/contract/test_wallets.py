@@ -194,7 +194,12 @@ def test_a_trading_only_key_keeps_its_account_when_rotated(drover: Drover, vault
     done = drover("rotate", "w-grant", "--yes", stdin=second.reveal())
     assert done.exit_code == 0, done.output
     stored = vault.read("wallets/data/w-grant")
-    assert stored["data"] == {"private_key": second.reveal(), "account": granter, "granter": granter}
+    assert stored["data"] == {
+        "private_key": second.reveal(),
+        "account": granter,
+        "granter": granter,
+        "subaccount": "1",
+    }
     assert stored["metadata"]["version"] == 2
     assert vault.read("wallets/metadata/w-grant")["custom_metadata"]["address"] == address_of(second)
     assert "must grant" in done.output
