@@ -48,19 +48,18 @@ def wait_ready(page: str) -> None:
 
 
 def fund(cluster: Cluster, bridge: Bridge, log: Path) -> None:
-    """Fill every paper wallet's account up at the paper venue's faucet.
+    """Fill every paper wallet's account up at the paper venue's faucet, and a grantee's own for its fees.
 
     Raises:
         OpsError: the faucet does not answer within a minute.
     """
     faucet = f"http://{bridge.address}:{cluster.ports.venue_http}/faucet"
     deadline = time.monotonic() + _FUNDING_SECONDS
-    for wallet in wallets.list_wallets(vault_of(cluster, LOCAL_ONLY)):
-        if wallet.network != "paper":
-            continue
+    rows = [row for row in wallets.list_wallets(vault_of(cluster, LOCAL_ONLY)) if row.network == "paper"]
+    for address in dict.fromkeys(address for row in rows for address in (row.account, row.address)):
         while True:
             try:
-                answer = httpx.post(faucet, json={"address": wallet.account}, timeout=10).raise_for_status()
+                answer = httpx.post(faucet, json={"address": address}, timeout=10).raise_for_status()
                 break
             except httpx.HTTPError as error:
                 if time.monotonic() > deadline:

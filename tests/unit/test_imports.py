@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-API = Path(__file__).resolve().parents[2] / "api"
+ROOT = Path(__file__).resolve().parents[2]
+API = ROOT / "api"
 LAYERS = [
     {"errors", "patience"},
     {"errors_bot", "errors_choice"},
@@ -35,8 +36,16 @@ OWNERS = {
 }
 
 
+# Where the Injective SDK may be: the traders' exchange, the paper venue, the owner's commands.
+SDK = ("bots/injective/", "bots/paper/", "ops/injective_chain.py")
+
+
 def imports(module):
-    tree = ast.parse((API / f"{module}.py").read_text())
+    yield from imports_of(API / f"{module}.py")
+
+
+def imports_of(path):
+    tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -94,3 +103,12 @@ def test_strategies_reach_only_the_model_and_nothing_that_does_io(path):
             assert own_or_pure(node.module)
         elif isinstance(node, ast.Name):
             assert node.id not in {"open", "print", "input", "eval", "exec", "__import__"}
+
+
+def test_the_injective_sdk_has_its_places():
+    paths = [path for folder in ("api", "bots", "ops") for path in (ROOT / folder).rglob("*.py")]
+    users = {
+        str(p.relative_to(ROOT)) for p in paths if any(n.startswith("pyinjective") for n in imports_of(p))
+    }
+    assert "ops/injective_chain.py" in users
+    assert not {user for user in users if not user.startswith(SDK)}
