@@ -11,7 +11,7 @@ from urllib.parse import quote
 __all__ = ["Secret", "mask"]
 
 _SHORTEST = 8
-"""A shorter secret would hide half of every line, and is none."""
+"""A shorter one would hide half of every line, and is no secret."""
 _forms: set[str] = set()
 """All writings of all secrets of this process, in lower case."""
 

@@ -286,6 +286,14 @@ def test_a_password_with_signs_is_masked_in_json_and_in_a_url(capsys):
     assert (row["one"], row["two"]) == ("***", "redis://u:***@h")
 
 
+def test_what_is_too_short_for_a_secret_hides_nothing(capsys):
+    Secret(f"{501:064x}")
+    Secret("p")
+    logs.configure("wallet-1", "INFO").info("decision", price=Decimal("501.5"), reason="up")
+    row = json.loads(capsys.readouterr().out)
+    assert (row["bot"], row["price"], row["reason"]) == ("wallet-1", "501.5", "up")
+
+
 def test_lines_carry_utc(capsys):
     logs.configure("b", "INFO").info("e")
     at = datetime.fromisoformat(json.loads(capsys.readouterr().out)["ts"])
