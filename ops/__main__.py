@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from ops import doctor, jobs, local_vault, sign_in
+from ops import doctor, jobs, local_client, local_vault, sign_in
 from ops import down as down_
 from ops import status as status_
 from ops import up as up_
@@ -43,15 +43,16 @@ def cli(context: click.Context, state: Path | None, port_offset: int | None) -> 
 
 @cli.command()
 @click.option("--expose", is_flag=True, help="Let the page be reached from other machines (plain HTTP).")
+@click.option("--clients", type=click.IntRange(1, local_client.MOST), default=1, hidden=True)
 @click.pass_obj
-def up(cluster: Cluster, *, expose: bool) -> None:
+def up(cluster: Cluster, *, expose: bool, clients: int) -> None:
     """Bring the local cluster up, or repair it; running it again does nothing twice."""
     doctor.check_rights()
     doctor.check_disk(cluster)
     cluster.make()
     steps = Steps(cluster.log)
     with up_.exclusively(cluster):
-        page = up_.up(cluster, steps, expose=expose)
+        page = up_.up(cluster, steps, expose=expose, clients=clients)
     click.echo(f"\nDrover is up after {steps.elapsed:.0f} s.\n\n{status_.farewell(cluster, page)}")
 
 

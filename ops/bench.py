@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import httpx
 
-from ops import docker, local_nomad, local_vault, process, sign_in
+from ops import docker, local_client, local_nomad, local_vault, process, sign_in
 from ops.errors import OpsError
 from ops.target import LOCAL_ONLY, vault_of
 from ops.wallets import list_wallets
@@ -100,9 +100,9 @@ def _rounds(api: _Api, image: str) -> dict[str, list[float]]:
 
 def _weights(cluster: Cluster) -> list[tuple[str, float]]:
     rows = docker.run("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}").splitlines()
-    mine = {c.name for c in docker.containers(local_nomad.allocations(cluster))}
+    mine = {c.name for c in docker.containers(cluster.state / "nomad")}
     weights = [(row.split()[0], _mib(row.split()[1])) for row in rows if row.split()[0] in mine]
-    for name in (local_vault.NAME, local_nomad.SERVER, local_nomad.CLIENT):
+    for name in (local_vault.NAME, local_nomad.SERVER, local_client.FIRST.process):
         if identity := process.recorded(cluster.run, name):
             weights.append((name, _pss(identity.pid)))
             helpers = sum(_pss(below.pid) for below in process.descendants(identity.pid))
@@ -111,7 +111,7 @@ def _weights(cluster: Cluster) -> list[tuple[str, float]]:
 
 
 def _docker_weights(cluster: Cluster) -> list[tuple[str, float]]:
-    ids = [c.id for c in docker.containers(local_nomad.allocations(cluster))]
+    ids = [c.id for c in docker.containers(cluster.state / "nomad")]
     shims = [
         _pss(int(entry.parent.name))
         for entry in Path("/proc").glob("[0-9]*/cmdline")
@@ -160,7 +160,7 @@ def bench(cluster: Cluster) -> None:
         OpsError: it does not run, or a bot does not get there.
     """
     image = docker.image_id("drover-bot")
-    if image is None or process.recorded(cluster.run, local_nomad.CLIENT) is None:
+    if image is None or process.recorded(cluster.run, local_client.FIRST.process) is None:
         raise OpsError("no local cluster runs; ./drover up first.")
     api = _Api(cluster)
     click.echo(f"{'seconds from POST, n=' + str(_ROUNDS):<34}{'min':>8}{'p50':>8}{'max':>8}")

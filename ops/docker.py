@@ -203,7 +203,7 @@ def build(dockerfile: Path, tag: str, context: Path, log: Path, **arguments: str
 
 
 def containers(allocations: Path) -> list[Container]:
-    """Return the containers whose task folders lie under `allocations`: ours beyond doubt."""
+    """Return the containers whose task folders all lie under `allocations`: ours beyond doubt."""
     ids = run(
         "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.hashicorp.nomad.alloc_id"
     ).split()

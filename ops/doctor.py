@@ -7,7 +7,7 @@ import platform
 import shutil
 from typing import TYPE_CHECKING
 
-from ops import docker, engines, local_nomad, local_vault, ports, process
+from ops import docker, engines, local_client, local_nomad, local_vault, ports, process
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _ports(cluster: Cluster) -> str:
     wanted = {
         local_vault.NAME: [numbers.vault, numbers.vault_cluster],
         local_nomad.SERVER: [numbers.nomad, numbers.nomad_rpc, numbers.nomad_serf],
-        local_nomad.CLIENT: [numbers.nomad_client, numbers.page],
+        local_client.FIRST.process: [numbers.nomad_client, numbers.page],
     }
     for name, list_of_ports in wanted.items():
         if process.recorded(cluster.run, name) is None:

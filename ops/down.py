@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops import docker, drain, local_nomad, local_vault, process, tmpfs
+from ops import docker, drain, local_client, local_nomad, local_vault, process, tmpfs
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ def down(cluster: Cluster, steps: Steps) -> None:
     """
     with steps.step("Bots, then services", "down") as step:
         step.done(_drain(cluster))
-    with steps.step("Nomad's client", "down") as step:
-        step.done(_end_client(cluster))
+    for client in local_client.clients(cluster):
+        with steps.step("Nomad's client", "down") as step:
+            step.done(_end_client(cluster, client.process))
     with steps.step("Containers", "down") as step:
         step.done(_end_containers(cluster))
     with steps.step("Nomad's helpers and mounts", "down") as step:
@@ -49,7 +50,7 @@ def down(cluster: Cluster, steps: Steps) -> None:
 
 
 def _drain(cluster: Cluster) -> str:
-    agents = (local_nomad.SERVER, local_nomad.CLIENT)
+    agents = (local_nomad.SERVER, local_client.FIRST.process)
     if any(process.recorded(cluster.run, name) is None for name in agents):
         return "Nomad does not run"
     try:
@@ -59,22 +60,22 @@ def _drain(cluster: Cluster) -> str:
         return f"not by Nomad: {error}"
 
 
-def _end_client(cluster: Cluster) -> str:
+def _end_client(cluster: Cluster, name: str) -> str:
     # Ended first: it would start again every container that ends. It leaves its tasks running.
-    client = process.recorded(cluster.run, local_nomad.CLIENT)
+    client = process.recorded(cluster.run, name)
     if client is None:
         return "was not running"
     # Its children outlive it, with nobody's name on them: write down who they are while it can be seen.
     _remember_helpers(cluster, process.descendants(client.pid))
     asked = process.end(client, _AGENT_SECONDS)
-    _forget(cluster, local_nomad.CLIENT)
+    _forget(cluster, name)
     return "ended" if asked else "killed: it did not end when asked"
 
 
 def _end_containers(cluster: Cluster) -> str:
     if docker.answers() is None:
         return "no Docker daemon, so none runs"
-    mine = docker.containers(local_nomad.allocations(cluster))
+    mine = docker.containers(cluster.state / "nomad")
     bots = [c for c in mine if c.namespace == "bots"]
     services = [c for c in mine if c.namespace != "bots"]
     _stop(bots, _BOTS_SECONDS)

@@ -11,11 +11,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import OpsError
+from ops.local_client import clients
 from ops.target import LOCAL_ONLY, nomad_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ops.local_client import Client
     from ops.nomad import Nomad
     from ops.settings import Cluster
 
@@ -34,49 +36,53 @@ def drain(cluster: Cluster) -> str:
         OpsError: Nomad refuses or does not answer.
     """
     nomad = nomad_of(cluster, LOCAL_ONLY)
-    node = _node(cluster, nomad)
+    nodes = [_node(nomad, client.node(cluster)) for client in clients(cluster)]
     # Without this, Nomad would place each stopped bot again at once.
-    nomad.post(f"/v1/node/{node}/eligibility", {"Eligibility": "ineligible"})
-    bots = [one for one in _running(nomad, node) if one["Namespace"] == "bots"]
+    for node in nodes:
+        nomad.post(f"/v1/node/{node}/eligibility", {"Eligibility": "ineligible"})
+    bots = [one for one in _running(nomad, nodes) if one["Namespace"] == "bots"]
     for one in bots:
         nomad.post(f"/v1/allocation/{one['ID']}/stop?namespace=bots", {})
-    _wait(nomad, node, _BOTS_SECONDS, lambda one: bool(one["Namespace"] == "bots"))
-    services = _running(nomad, node)
+    _wait(nomad, nodes, _BOTS_SECONDS, lambda one: bool(one["Namespace"] == "bots"))
+    services = _running(nomad, nodes)
     spec = {"Deadline": int(_SERVICES_SECONDS) * _NANOSECONDS, "IgnoreSystemJobs": False}
-    nomad.post(f"/v1/node/{node}/drain", {"DrainSpec": spec, "MarkEligible": False})
-    _wait(nomad, node, _SERVICES_SECONDS, lambda _: True)
-    left = len(_running(nomad, node))
+    for node in nodes:
+        nomad.post(f"/v1/node/{node}/drain", {"DrainSpec": spec, "MarkEligible": False})
+    _wait(nomad, nodes, _SERVICES_SECONDS, lambda _: True)
+    left = len(_running(nomad, nodes))
     words = f"{len(bots)} bots and {len(services)} services stopped"
     return f"{words}, {left} did not end in time" if left else words
 
 
-def reopen(cluster: Cluster) -> None:
-    """Let Nomad place allocations on this machine's node (again).
+def reopen(cluster: Cluster, client: Client) -> None:
+    """Let Nomad place allocations on a client's node (again).
 
     Raises:
         OpsError: Nomad refuses or does not answer.
     """
     nomad = nomad_of(cluster, LOCAL_ONLY)
-    node = _node(cluster, nomad)
+    node = _node(nomad, client.node(cluster))
     if nomad.get(f"/v1/node/{node}")["SchedulingEligibility"] != "eligible":
         nomad.post(f"/v1/node/{node}/drain", {"DrainSpec": None, "MarkEligible": True})
         nomad.post(f"/v1/node/{node}/eligibility", {"Eligibility": "eligible"})
 
 
-def _node(cluster: Cluster, nomad: Nomad) -> str:
+def _node(nomad: Nomad, name: str) -> str:
     listed: list[dict[str, Any]] = nomad.get("/v1/nodes")
     for node in listed:
-        if node["Name"] == f"{cluster.name}-client":
+        if node["Name"] == name:
             return str(node["ID"])
-    raise OpsError(f"Nomad knows no node {cluster.name}-client; run drover up.")
+    raise OpsError(f"Nomad knows no node {name}; run drover up.")
 
 
-def _running(nomad: Nomad, node: str) -> list[dict[str, Any]]:
-    listed: list[dict[str, Any]] = nomad.get(f"/v1/node/{node}/allocations") or []
+def _running(nomad: Nomad, nodes: list[str]) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = [
+        one for node in nodes for one in nomad.get(f"/v1/node/{node}/allocations") or []
+    ]
     return [one for one in listed if one["ClientStatus"] in {"running", "pending"}]
 
 
-def _wait(nomad: Nomad, node: str, seconds: float, which: Callable[[dict[str, Any]], bool]) -> None:
+def _wait(nomad: Nomad, nodes: list[str], seconds: float, which: Callable[[dict[str, Any]], bool]) -> None:
     deadline = time.monotonic() + seconds
-    while any(which(one) for one in _running(nomad, node)) and time.monotonic() < deadline:
+    while any(which(one) for one in _running(nomad, nodes)) and time.monotonic() < deadline:
         time.sleep(0.2)

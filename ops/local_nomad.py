@@ -1,4 +1,4 @@
-"""The local cluster's Nomad: a server and a client, two processes on one machine."""
+"""The local cluster's Nomad server, and what its clients (`local_client`) share with it."""
 
 from __future__ import annotations
 
@@ -10,29 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from ops import interfaces, ports, process
+from ops import ports, process
 from ops.errors import OpsError
 from ops.settings import write_private
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from ops.docker import Bridge
     from ops.settings import Cluster
 
-__all__ = ["CLIENT", "SERVER", "allocations", "ensure_client", "ensure_server", "management_token"]
+__all__ = ["SERVER", "common", "ensure_server", "get", "management_token", "start", "wait"]
 
 SERVER = "nomad-server"
-CLIENT = "nomad-client"
 _START_SECONDS = 60.0
 _TOKEN = "nomad-management-token"  # noqa: S105 - a file's name
 # No AWS_CA_BUNDLE or proxy of this shell: a bundle that is missing there ends the agent at its fingerprint.
 _ENVIRONMENT = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), "HOME": "/root"}
-
-
-def allocations(cluster: Cluster) -> Path:
-    """Where the client keeps its allocations' folders."""
-    return cluster.state / "nomad" / "client" / "alloc"
 
 
 def management_token(cluster: Cluster) -> str:
@@ -59,28 +53,18 @@ def ensure_server(cluster: Cluster, program: Path) -> str:
     if process.recorded(cluster.run, SERVER) is None:
         numbers = (cluster.ports.nomad, cluster.ports.nomad_rpc, cluster.ports.nomad_serf)
         ports.refuse_taken([("127.0.0.1", number) for number in numbers], "Nomad's server")
-        _start(cluster, SERVER, program, _server_config(cluster))
+        start(cluster, SERVER, program, _server_config(cluster))
         words = "started"
-    _wait(cluster, SERVER, lambda: bool(_get(cluster, "status/leader")), "has no leader")
+    wait(cluster, SERVER, lambda: bool(get(cluster, "status/leader")), "has no leader")
     return words + _ensure_token(cluster)
 
 
-def ensure_client(cluster: Cluster, program: Path, bridge: Bridge) -> str:
-    """Make sure that the client runs and its node is ready with Docker; say what was needed.
+def start(cluster: Cluster, name: str, program: Path, config: dict[str, Any]) -> None:
+    """Start one agent, recorded under `name`, with `config` in a file of its own.
 
     Raises:
-        OpsError: its port is taken, it does not come up, or Docker is not healthy in it.
+        OpsError: the program cannot be started.
     """
-    words = "running"
-    if process.recorded(cluster.run, CLIENT) is None:
-        ports.refuse_taken([("127.0.0.1", cluster.ports.nomad_client)], "Nomad's client")
-        _start(cluster, CLIENT, program, _client_config(cluster, bridge))
-        words = "started"
-    _wait(cluster, CLIENT, lambda: _node_ready(cluster), "is not ready with a healthy Docker driver")
-    return words
-
-
-def _start(cluster: Cluster, name: str, program: Path, config: dict[str, Any]) -> None:
     (cluster.state / "nomad").mkdir(mode=0o700, exist_ok=True)
     path = cluster.state / "nomad" / f"{name}.json"
     write_private(path, json.dumps(config, indent=2))
@@ -88,7 +72,8 @@ def _start(cluster: Cluster, name: str, program: Path, config: dict[str, Any]) -
     process.start(cluster.run, name, command, cluster.log / f"{name}.out.log", _ENVIRONMENT)
 
 
-def _common(cluster: Cluster, name: str) -> dict[str, Any]:
+def common(cluster: Cluster, name: str) -> dict[str, Any]:
+    """Return what the server's and a client's configuration have in common."""
     return {
         "name": f"{cluster.name}-{name}",
         "data_dir": str(cluster.state / "nomad" / name),
@@ -107,7 +92,7 @@ def _common(cluster: Cluster, name: str) -> dict[str, Any]:
 
 def _server_config(cluster: Cluster) -> dict[str, Any]:
     return {
-        **_common(cluster, "server"),
+        **common(cluster, "server"),
         "ports": {
             "http": cluster.ports.nomad,
             "rpc": cluster.ports.nomad_rpc,
@@ -119,53 +104,8 @@ def _server_config(cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def _client_config(cluster: Cluster, bridge: Bridge) -> dict[str, Any]:
-    cores = os.cpu_count() or 1
-    return {
-        **_common(cluster, "client"),
-        "ports": {"http": cluster.ports.nomad_client},
-        "client": {
-            "enabled": True,
-            "servers": [f"127.0.0.1:{cluster.ports.nomad_rpc}"],
-            "alloc_dir": str(allocations(cluster)),
-            "host_volumes_dir": str(cluster.state / "volumes"),
-            # No port without a host_network of its own is ever published outside this machine.
-            "network_interface": "lo",
-            "host_network": _host_networks(bridge),
-            # 1000 a core makes `cpu = 250` with a hard limit a real quarter core.
-            "cpu_total_compute": 1000 * cores,
-            "max_kill_timeout": "60s",
-            "cgroup_parent": f"{cluster.name}.slice",
-            "gc_max_allocs": 200,
-        },
-        "vault": {"enabled": True, "address": cluster.vault_addr, "jwt_auth_backend_path": "jwt-nomad"},
-        "plugin": [{"docker": {"config": _docker_plugin()}}, {"raw_exec": {"config": {"enabled": False}}}],
-    }
-
-
-def _host_networks(bridge: Bridge) -> list[dict[str, Any]]:
-    networks = [
-        {"bridge": {"cidr": f"{bridge.address}/32"}},
-        {"loopback": {"cidr": "127.0.0.1/32"}},
-    ]
-    if outside := interfaces.outside():
-        networks.append({"outside": {"interface": outside}})
-    return networks
-
-
-def _docker_plugin() -> dict[str, Any]:
-    return {
-        "allow_privileged": False,
-        "allow_caps": [],
-        "volumes": {"enabled": False},
-        "extra_labels": ["namespace", "job_name", "task_name"],
-        # image: images made here could not be pulled again. dangling_containers: a second client on this
-        # Docker daemon would remove this one's bots, and this one the other's.
-        "gc": {"image": False, "dangling_containers": {"enabled": False}},
-    }
-
-
-def _get(cluster: Cluster, path: str, token: str = "") -> Any:
+def get(cluster: Cluster, path: str, token: str = "") -> Any:
+    """Return the server's decoded answer to `/v1/<path>`, or None when there is none yet."""
     try:
         answer = httpx.get(f"{cluster.nomad_addr}/v1/{path}", headers={"X-Nomad-Token": token}, timeout=5)
     except httpx.HTTPError:
@@ -173,16 +113,12 @@ def _get(cluster: Cluster, path: str, token: str = "") -> Any:
     return answer.json() if answer.status_code == httpx.codes.OK else None
 
 
-def _node_ready(cluster: Cluster) -> bool:
-    nodes = _get(cluster, "nodes", management_token(cluster)) or []
-    mine = [node for node in nodes if node["Name"] == f"{cluster.name}-client"]
-    return any(
-        node["Status"] == "ready" and node.get("Drivers", {}).get("docker", {}).get("Healthy")
-        for node in mine
-    )
+def wait(cluster: Cluster, name: str, ready: Callable[[], bool], otherwise: str) -> None:
+    """Wait until an agent is ready.
 
-
-def _wait(cluster: Cluster, name: str, ready: Any, otherwise: str) -> None:
+    Raises:
+        OpsError: it ended, or is not ready within a minute; says where its words are.
+    """
     deadline = time.monotonic() + _START_SECONDS
     while not ready():
         if process.recorded(cluster.run, name) is None:
@@ -195,7 +131,7 @@ def _wait(cluster: Cluster, name: str, ready: Any, otherwise: str) -> None:
 
 def _ensure_token(cluster: Cluster) -> str:
     path = cluster.secrets / _TOKEN
-    if path.exists() and _get(cluster, "acl/token/self", management_token(cluster)):
+    if path.exists() and get(cluster, "acl/token/self", management_token(cluster)):
         return ""
     # The token is chosen and written down before Nomad learns it: a kill in between costs nothing.
     if not path.exists():

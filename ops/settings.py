@@ -67,6 +67,16 @@ class Ports:
         return self._at(6379)
 
     @property
+    def dynamic(self) -> int:
+        """First of the ports that Nomad's clients give to bots' metrics (bridge)."""
+        return self._at(10000)
+
+    @property
+    def dynamic_count(self) -> int:
+        """How many of them each client has."""
+        return 1000
+
+    @property
     def page(self) -> int:
         """The page and the REST API (loopback, or the outside when asked for)."""
         return self._at(8000)

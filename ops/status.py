@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ops import docker, jobs, local_nomad, local_vault, process, sign_in
+from ops import docker, jobs, local_client, local_nomad, local_vault, process, sign_in
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def look(cluster: Cluster) -> list[Line]:
     for what, name in (
         ("Vault", local_vault.NAME),
         ("Nomad's server", local_nomad.SERVER),
-        ("Nomad's client", local_nomad.CLIENT),
+        *(("Nomad's client", client.process) for client in local_client.clients(cluster)),
     ):
         identity = process.recorded(cluster.run, name)
         lines.append(Line(what, identity is not None, f"pid {identity.pid}" if identity else "not running"))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.errors import OpsError
-from ops.local_nomad import allocations
 
 if TYPE_CHECKING:
     from ops.settings import Cluster
@@ -43,7 +42,7 @@ def uncover(cluster: Cluster) -> int:
     return len(mine)
 
 
-def cover(cluster: Cluster) -> int:
+def cover(cluster: Cluster, allocations: Path) -> int:
     """Mount a tmpfs over each secrets folder that lost its own; call before the client starts.
 
     Nomad mounts one when it makes an allocation's folder, not when it finds the folder again: after a reboot
@@ -56,7 +55,7 @@ def cover(cluster: Cluster) -> int:
     bare = [
         folder
         for name in _FOLDERS
-        for folder in allocations(cluster).glob(f"*/*/{name}")
+        for folder in allocations.glob(f"*/*/{name}")
         if folder.is_dir() and folder not in mounted
     ]
     for folder in bare:

@@ -16,6 +16,7 @@ from ops import (
     images,
     interfaces,
     jobs,
+    local_client,
     local_nomad,
     local_vault,
     process,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from ops.docker import Bridge
     from ops.images import Images
+    from ops.local_client import Client
     from ops.settings import Cluster
     from ops.steps import Steps
 
@@ -59,8 +61,10 @@ def exclusively(cluster: Cluster) -> Iterator[None]:
         yield
 
 
-def up(cluster: Cluster, steps: Steps, *, expose: bool) -> str:
+def up(cluster: Cluster, steps: Steps, *, expose: bool, clients: int = 1) -> str:
     """Bring everything up, step by step; what is there already is left alone. Return the page's address.
+
+    A second client is for tests that lose one; a cluster that has had two keeps both.
 
     Raises:
         OpsError: a step could not be done; what was done stays and is used by the next `up`.
@@ -86,6 +90,9 @@ def up(cluster: Cluster, steps: Steps, *, expose: bool) -> str:
         made = wallets.ensure_paper_wallets(vault_of(cluster, LOCAL_ONLY))
         step.done(f"{len(made)} there")
     _services(cluster, steps, programs["nomad"], _variables(cluster, bridge, built, expose=expose))
+    # After the services, which so lie on the first client.
+    for client in local_client.missing(cluster, clients):
+        _client(cluster, steps, programs["nomad"], bridge, client)
     with steps.step("Logs and Redis users of the wallets", "wallets") as step:
         vault, nomad = vault_of(cluster, LOCAL_ONLY), nomad_of(cluster, LOCAL_ONLY)
         for sentence in follow.follow_wallets(cluster, vault, nomad, LOCAL_ONLY):
@@ -119,11 +126,17 @@ def _engines(cluster: Cluster, steps: Steps, programs: dict[str, Path], bridge: 
         step.done(local_vault.ensure(cluster, programs["vault"], bridge))
     with steps.step("Nomad's server", "nomad-server.out") as step:
         step.done(local_nomad.ensure_server(cluster, programs["nomad"]))
-    with steps.step("Nomad's client", "nomad-client.out") as step:
-        if process.recorded(cluster.run, local_nomad.CLIENT) is None and (bare := tmpfs.cover(cluster)):
+    for client in local_client.clients(cluster):
+        _client(cluster, steps, programs["nomad"], bridge, client)
+
+
+def _client(cluster: Cluster, steps: Steps, nomad: Path, bridge: Bridge, client: Client) -> None:
+    with steps.step(f"Nomad's client {client.number}", f"{client.process}.out") as step:
+        stopped = process.recorded(cluster.run, client.process) is None
+        if stopped and (bare := tmpfs.cover(cluster, client.allocations(cluster))):
             step.note(f"{bare} secrets folders had lost their tmpfs (a crash or reboot); mounted again")
-        step.done(local_nomad.ensure_client(cluster, programs["nomad"], bridge))
-        drain.reopen(cluster)
+        step.done(local_client.ensure_client(cluster, nomad, bridge, client))
+        drain.reopen(cluster, client)
 
 
 def _bootstrap(cluster: Cluster, log: Path) -> str:
