@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from bots import addresses
-from bots.paper import clearing, messages, state
+from bots.paper import balances, clearing, messages, state
 from bots.paper.authz import Grants
 from bots.paper.errors import VenueError
 from bots.paper.events import BlockEvents
@@ -152,10 +152,17 @@ class Chain:
         clearing.clear(self.exchange)
         self.exchange.ledger.undo.clear()
         self.keep(told=True)
+        self._note_state()
         message = self.events.take()
         message.block_height, message.block_time = self.height, self.time_ms
         message.gas_price = to_wire(Decimal(MIN_GAS_PRICE))
         return message
+
+    def _note_state(self) -> None:
+        message = self.events.message
+        balances.note_changes(message, self.exchange.ledger)
+        for symbol, price in self.flow.oracle_prices().items() if self.flow else ():
+            message.oracle_prices.add(symbol=symbol, price=to_wire(price), type="pricefeed")
 
     def keep(self, *, told: bool = False) -> None:
         """Write down the state as it is, with a block's trades and transactions when one was `told` of.

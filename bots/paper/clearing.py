@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bots.paper import funding, settlement
 from bots.paper.ledger import FEES
 from bots.paper.liquidation import liquidate
+from bots.paper.market_rows import funding_state
 from bots.paper.matching import auction, buy_rank, sell_rank, sweep
 from bots.paper.units import ZERO
 
@@ -50,7 +51,11 @@ def _pay_funding(exchange: Exchange, market: Market) -> None:
         if size := sum((quantity for _, quantity in traded), ZERO):
             average = sum((price * quantity for price, quantity in traded), ZERO) / size
             kept = funding.traded(kept, average, mark, now)
-        exchange.funding[market.id] = funding.advanced(kept, market, mark, now)
+        after = funding.advanced(kept, market, mark, now)
+        before, exchange.funding[market.id] = exchange.funding[market.id], after
+        if after != before:
+            paid = after.cumulative - before.cumulative if after.next != before.next else None
+            exchange.events.funding(market.id, funding_state(after), paid, mark)
     traded.clear()
 
 

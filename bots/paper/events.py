@@ -88,6 +88,16 @@ class BlockEvents:
         message.market_id, message.subaccount_id = market.id, subaccount
         self.message.positions.append(message)
 
+    def funding(self, market_id: str, state: Any, paid: Decimal | None, mark: Decimal) -> None:
+        """Note the funding of a market after trades, or after a payment."""
+        update = self.message.market_funding_updates.add(
+            market_id=market_id, is_hourly_funding=paid is not None
+        )
+        update.funding.CopyFrom(state)
+        update.mark_price = to_wire(mark)
+        if paid is not None:
+            update.funding_payment = to_wire(paid)
+
     def failure(self, account: str, cid: str, code: int) -> None:
         """Note an order of a batch that was refused."""
         self.message.order_failures.add(account=account, cid=cid, error_code=code)

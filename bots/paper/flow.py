@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bots import addresses
 from bots.paper.errors import VenueError
+from bots.paper.markets import TOKENS
 from bots.paper.order_rules import NewOrder
 from bots.paper.units import ZERO
 
@@ -71,7 +72,7 @@ class Flow:
 
     def fund(self, exchange: Exchange) -> None:
         """Give the background accounts their fortune, once."""
-        for token in {token for market in self._markets for token in (market.base, market.quote)}:
+        for token in TOKENS.values():
             for address in (MAKER, TAKER):
                 owner = addresses.default_subaccount(address)
                 if not exchange.ledger.available[owner, token.denom]:
@@ -89,6 +90,11 @@ class Flow:
     def fair_price(self, market: Market) -> Decimal:
         """Return the fair price of a market, which is also its mark price."""
         return self.prices[market.base.symbol].price
+
+    def oracle_prices(self) -> dict[str, Decimal]:
+        """Return the price of every token in the quote token, by symbol."""
+        quotes = {market.quote.symbol: Decimal(1) for market in self._markets}
+        return {**quotes, **{symbol: process.price for symbol, process in self.prices.items()}}
 
     def trade(self, exchange: Exchange) -> None:
         """Act once per block: one market is quoted anew, any market may see a taker."""

@@ -1,7 +1,7 @@
 """The gas of a transaction: what the chain charges for each order, and a fixed part. Pure.
 
-The numbers are those of the SDK's heuristics (injective-py, core/gas_heuristics_gas_limit_estimator), so what it
-sends always suffices, but for market orders in a batch: the SDK reckons them as nothing, while the chain
+The numbers are those of the SDK's heuristics (injective-py, core/gas_heuristics_gas_limit_estimator), so what
+it sends always suffices, but for market orders in a batch: the SDK reckons them as nothing, while the chain
 charges them like others.
 """
 

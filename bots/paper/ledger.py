@@ -34,10 +34,17 @@ class Ledger:
         self.held: defaultdict[Key, Decimal] = defaultdict(lambda: ZERO)
         self.minted: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
         self.undo: list[Callable[[], None]] = []
+        self.touched: set[Key] = set()
+        """What may have changed since `balances.note_changes` told of it."""
+
+    def free(self, owner: str, denom: str) -> Decimal:
+        """Return what is available; asking leaves no trace, so that strangers cannot fill the memory."""
+        return self.available.get((owner, denom), ZERO)
 
     def _add(self, side: defaultdict[Key, Decimal], key: Key, amount: Decimal) -> None:
         before = side[key]
         side[key] = before + amount
+        self.touched.add(key)
         self.undo.append(lambda: side.__setitem__(key, before))
 
     def mint(self, owner: str, denom: str, amount: Decimal) -> None:

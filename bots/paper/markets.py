@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bots.paper.errors import StartupError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from bots.config import MarketEntry
 
@@ -37,7 +37,10 @@ class Token:
 INJ = Token("INJ", "Injective Protocol", "inj", 18)
 USDT = Token("USDT", "Tether", "peggy0x87aB3B4C8661e07D6372361211B96ed4Dc36B1B5", 6)
 TIA = Token("TIA", "Celestia", "factory/inj17vytdwqczqz72j65saukplrktd4gyfme5agf6c/tia", 6)
-TOKENS = {token.denom: token for token in (INJ, USDT, TIA)}
+APE = Token("APE", "ApeCoin", "peggy0x44C21afAaF20c270EBbF5914Cfc3b5022173FEB7", 18)
+ETH = Token("ETH", "Ether", "", 18)
+"""Only the underlying of a perpetual: nobody holds it."""
+TOKENS = {token.denom: token for token in (INJ, USDT, TIA, APE)}
 """By denomination, those of the public testnet: so that published examples find them here."""
 
 
@@ -51,9 +54,9 @@ class Market:
     """For a derivative: the underlying, which is never delivered."""
     quote: Token
     derivative: bool
-    price_tick: Decimal
-    quantity_tick: Decimal
     start_price: Decimal
+    price_tick: Decimal = Decimal("0.001")
+    quantity_tick: Decimal = Decimal("0.001")
     min_notional: Decimal = Decimal(1)
     maker_fee: Decimal = Decimal("-0.0001")
     taker_fee: Decimal = Decimal("0.001")
@@ -66,54 +69,59 @@ class Market:
     """Seconds between two funding payments of a perpetual."""
 
 
-def _market(market_id: str, ticker: str) -> Market:
-    tick, inj = Decimal("0.001"), Decimal("12.5")
-    match ticker:
-        case "INJ/USDT":
-            return Market(
-                market_id,
-                ticker,
-                INJ,
-                USDT,
-                derivative=False,
-                price_tick=tick,
-                quantity_tick=tick,
-                start_price=inj,
-            )
-        case "TIA/USDT":
-            return Market(
-                market_id,
-                ticker,
-                TIA,
-                USDT,
-                derivative=False,
-                price_tick=tick,
-                quantity_tick=Decimal("0.01"),
-                start_price=Decimal("4.2"),
-            )
-        case "INJ/USDT PERP":
-            return Market(
-                market_id,
-                ticker,
-                INJ,
-                USDT,
-                derivative=True,
-                price_tick=tick,
-                quantity_tick=tick,
-                start_price=inj,
-            )
-    raise StartupError(
-        f"The paper venue does not know the market {ticker!r}; take its paper id out of the markets file."
-    )
+_LISTED: dict[str, Callable[[str], Market]] = {
+    "INJ/USDT": lambda i: Market(i, "INJ/USDT", INJ, USDT, derivative=False, start_price=Decimal("12.5")),
+    "TIA/USDT": lambda i: Market(
+        i,
+        "TIA/USDT",
+        TIA,
+        USDT,
+        derivative=False,
+        quantity_tick=Decimal("0.01"),
+        start_price=Decimal("4.2"),
+    ),
+    "INJ/USDT PERP": lambda i: Market(
+        i, "INJ/USDT PERP", INJ, USDT, derivative=True, start_price=Decimal("12.5")
+    ),
+}
+"""By ticker, made with the id that the configuration gives."""
+_ALWAYS = (
+    Market(
+        "0x7a57e705bb4e09c88aecfc295569481dbf2fe1d5efe364651fbe72385938e9b0",
+        "APE/USDT",
+        APE,
+        USDT,
+        derivative=False,
+        start_price=Decimal("1.4"),
+    ),
+    Market(
+        "0xd5e4b12b19ecf176e4e14b42944731c27677819d2ed93be4104ad7025529c7ff",
+        "ETH/USDT PERP",
+        ETH,
+        USDT,
+        derivative=True,
+        price_tick=Decimal("0.01"),
+        start_price=Decimal(2600),
+    ),
+)
+"""Markets of the public testnet that published examples name; no configuration of bots needs them."""
 
 
 def list_markets(entries: Iterable[MarketEntry]) -> dict[str, Market]:
-    """Return the markets that the configuration offers on paper, by id.
+    """Return the markets that the configuration offers on paper and those of the examples, by id.
 
     Raises:
         StartupError: a ticker that the venue has no parameters for.
     """
-    listed = (
+    listed = [
         _market(entry.market_ids["paper"], entry.ticker) for entry in entries if "paper" in entry.market_ids
-    )
-    return {market.id: market for market in listed}
+    ]
+    return {market.id: market for market in (*_ALWAYS, *listed)}
+
+
+def _market(market_id: str, ticker: str) -> Market:
+    if ticker not in _LISTED:
+        raise StartupError(
+            f"The paper venue does not know the market {ticker!r}; take its paper id out of the markets file."
+        )
+    return _LISTED[ticker](market_id)

@@ -15,6 +15,7 @@ from pyinjective.proto.cosmos.auth.v1beta1 import query_pb2 as auth_query
 from pyinjective.proto.cosmos.authz.v1beta1 import authz_pb2
 from pyinjective.proto.cosmos.authz.v1beta1 import query_pb2 as authz_query
 from pyinjective.proto.cosmos.authz.v1beta1 import tx_pb2 as authz_tx
+from pyinjective.proto.cosmos.bank.v1beta1 import bank_pb2
 from pyinjective.proto.cosmos.bank.v1beta1 import query_pb2 as bank_query
 from pyinjective.proto.cosmos.bank.v1beta1 import tx_pb2 as bank_tx
 from pyinjective.proto.cosmos.base.abci.v1beta1 import abci_pb2
@@ -64,6 +65,7 @@ __all__ = [
     "authz_pb2",
     "authz_query",
     "authz_tx",
+    "bank_pb2",
     "bank_query",
     "bank_tx",
     "coin_pb2",

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from bots import addresses
+from bots.paper import balances
 from bots.paper.authz_queries import AuthzQueries
 from bots.paper.errors import NotFoundError
 from bots.paper.exchange_queries import ExchangeQueries
@@ -16,6 +17,7 @@ from bots.paper.proto import (
     auth_pb2,
     auth_query,
     authz_query,
+    bank_pb2,
     bank_query,
     coin_pb2,
     derivative_indexer,
@@ -32,6 +34,7 @@ from bots.paper.units import to_wire
 
 if TYPE_CHECKING:
     from bots.paper.chain import Chain
+    from bots.paper.markets import Token
     from bots.paper.rpc import Table
 
 __all__ = ["Queries"]
@@ -54,12 +57,24 @@ class Queries:
                 "Query",
                 {
                     "AllBalances": self._balances,
-                    "SpendableBalances": self._balances,
+                    "SpendableBalances": self._spendable,
+                    "SpendableBalanceByDenom": self._spendable_of,
+                    "TotalSupply": self._supply,
+                    "SupplyOf": self._supply_of,
+                    "DenomMetadata": self._denom,
                     "Balance": self._balance,
                     "DenomsMetadata": self._denoms,
                 },
             ),
-            (tendermint_query, "Service", {"GetLatestBlock": self._latest_block}),
+            (
+                tendermint_query,
+                "Service",
+                {
+                    "GetLatestBlock": self._latest_block,
+                    "GetNodeInfo": self._node,
+                    "GetSyncing": lambda _r: tendermint_query.GetSyncingResponse(),
+                },
+            ),
             (
                 tx_service,
                 "Service",
@@ -84,21 +99,47 @@ class Queries:
 
     def _balances(self, request: Any) -> Any:
         owner = addresses.default_subaccount(request.address)
-        coins = [self._coin(owner, denom) for denom in TOKENS]
+        coins = [balances.coin(self._exchange.ledger, owner, denom) for denom in TOKENS]
         return bank_query.QueryAllBalancesResponse(balances=[coin for coin in coins if coin.amount != "0"])
+
+    def _spendable(self, request: Any) -> Any:
+        coins = self._balances(request).balances
+        return bank_query.QuerySpendableBalancesResponse(balances=coins)
+
+    def _spendable_of(self, request: Any) -> Any:
+        return bank_query.QuerySpendableBalanceByDenomResponse(balance=self._balance(request).balance)
+
+    def _minted(self, denom: str) -> Any:
+        amount = TOKENS[denom].to_chain(self._exchange.ledger.minted[denom]) if denom in TOKENS else 0
+        return coin_pb2.Coin(denom=denom, amount=str(amount))
+
+    def _supply(self, _request: Any) -> Any:
+        return bank_query.QueryTotalSupplyResponse(supply=[self._minted(denom) for denom in TOKENS])
+
+    def _supply_of(self, request: Any) -> Any:
+        return bank_query.QuerySupplyOfResponse(amount=self._minted(request.denom))
 
     def _balance(self, request: Any) -> Any:
         coin = coin_pb2.Coin(denom=request.denom, amount="0")
         if request.denom in TOKENS:
-            coin = self._coin(addresses.default_subaccount(request.address), request.denom)
+            owner = addresses.default_subaccount(request.address)
+            coin = balances.coin(self._exchange.ledger, owner, request.denom)
         return bank_query.QueryBalanceResponse(balance=coin)
 
-    def _coin(self, owner: str, denom: str) -> Any:
-        amount = TOKENS[denom].to_chain(self._exchange.ledger.available[owner, denom])
-        return coin_pb2.Coin(denom=denom, amount=str(amount))
-
     def _denoms(self, _request: Any) -> Any:
-        return bank_query.QueryDenomsMetadataResponse()
+        return bank_query.QueryDenomsMetadataResponse(metadatas=[_metadata(t) for t in TOKENS.values()])
+
+    def _denom(self, request: Any) -> Any:
+        if request.denom not in TOKENS:
+            raise NotFoundError(f"client metadata for denom {request.denom[:80]}")
+        return bank_query.QueryDenomMetadataResponse(metadata=_metadata(TOKENS[request.denom]))
+
+    def _node(self, _request: Any) -> Any:
+        response = tendermint_query.GetNodeInfoResponse()
+        response.default_node_info.network = CHAIN_ID
+        response.default_node_info.moniker = "paper venue"
+        response.application_version.name = "injective"
+        return response
 
     def _latest_block(self, _request: Any) -> Any:
         response = tendermint_query.GetLatestBlockResponse()
@@ -130,3 +171,12 @@ class Queries:
     def _base_fee(self, _request: Any) -> Any:
         fee = txfees_query.EipBaseFee(base_fee=to_wire(Decimal(MIN_GAS_PRICE)))
         return txfees_query.QueryEipBaseFeeResponse(base_fee=fee)
+
+
+def _metadata(token: Token) -> Any:
+    metadata = bank_pb2.Metadata(
+        base=token.denom, display=token.symbol, name=token.name, symbol=token.symbol, decimals=token.decimals
+    )
+    metadata.denom_units.add(denom=token.denom, exponent=0)
+    metadata.denom_units.add(denom=token.symbol, exponent=token.decimals)
+    return metadata

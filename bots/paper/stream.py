@@ -40,6 +40,10 @@ _FIELDS: tuple[tuple[str, str, tuple[Key, ...]], ...] = (
     ("derivative_orders_filter", "derivative_orders", _ORDER),
     ("spot_orderbooks_filter", "spot_orderbook_updates", _BOOK),
     ("derivative_orderbooks_filter", "derivative_orderbook_updates", _BOOK),
+    ("bank_balances_filter", "bank_balances", (("accounts", lambda x: x.account),)),
+    ("subaccount_deposits_filter", "subaccount_deposits", (("subaccount_ids", lambda x: x.subaccount_id),)),
+    ("oracle_price_filter", "oracle_prices", (("symbol", lambda x: x.symbol),)),
+    ("market_funding_filter", "market_funding_updates", (("market_ids", lambda x: x.market_id),)),
     ("order_failures_filter", "order_failures", (("accounts", lambda x: x.account),)),
 )
 """Filter of the request, list of the message, and which ids of the filter an item must match; `*` is any."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FAUCET", "application", "top_up"]
 
-FAUCET = {"INJ": Decimal(100), "USDT": Decimal(10_000), "TIA": Decimal(500)}
+FAUCET = {"INJ": Decimal(100), "USDT": Decimal(10_000), "TIA": Decimal(500), "APE": Decimal(1000)}
 """The faucet fills each bank balance up to this, in human units."""
 
 

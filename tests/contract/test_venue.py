@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
+import time
 import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ def test_markets_tokens_balances_and_books_are_read(venue: VenueProcess) -> None
         assert spot[SPOT].ticker == "INJ/USDT"
         assert (spot[SPOT].base_token.symbol, spot[SPOT].quote_token.decimals) == ("INJ", 6)
         assert perp[PERP].initial_margin_ratio == Decimal("0.05")
-        assert len(spot) == 2
+        assert {market.ticker for market in spot.values()} == {"INJ/USDT", "TIA/USDT", "APE/USDT"}
         coins = (await sdk.client.fetch_bank_balances(sdk.address))["balances"]
         assert {"denom": "inj", "amount": str(100 * 10**18)} in coins
         assert int(await sdk.client.current_chain_gas_price()) == 160_000_000
@@ -115,6 +116,88 @@ def test_crossing_orders_trade_and_open_a_position(venue: VenueProcess) -> None:
         assert signers == {sdk.address}
 
     with_sdk(venue, 104, scenario)
+
+
+def test_the_stream_tells_of_money_positions_prices_and_books(venue: VenueProcess) -> None:
+    usdt = "peggy0x87aB3B4C8661e07D6372361211B96ed4Dc36B1B5"
+
+    async def scenario(sdk: Sdk) -> None:
+        events: list[dict[str, Any]] = []
+        composer = sdk.composer
+        listening = asyncio.create_task(
+            sdk.client.listen_chain_stream_updates(
+                callback=events.append,
+                bank_balances_filter=composer.chain_stream_bank_balances_filter([sdk.address]),
+                subaccount_deposits_filter=composer.chain_stream_subaccount_deposits_filter([sdk.funded]),
+                positions_filter=composer.chain_stream_positions_filter([sdk.funded], [PERP]),
+                derivative_orderbooks_filter=composer.chain_stream_orderbooks_filter([PERP]),
+                oracle_price_filter=composer.chain_stream_oracle_price_filter(["INJ"]),
+            )
+        )
+        await asyncio.sleep(0.3)
+        deposit = composer.msg_deposit(sdk.address, sdk.funded, 20_000_000, usdt)
+        order = composer.msg_create_derivative_limit_order(
+            PERP, sdk.address, sdk.funded, sdk.address, Decimal(14), Decimal(1), Decimal(14), "BUY"
+        )
+        assert (await sdk.send(deposit))["code"] == 0
+        assert (await sdk.send(order))["code"] == 0
+        await asyncio.sleep(0.3)
+        listening.cancel()
+        coins = [c for e in events for b in e["bankBalances"] for c in b["balances"] if c["denom"] == usdt]
+        assert coins[-1]["amount"] == str(9_980_000_000)
+        told = [d for e in events for s in e["subaccountDeposits"] for d in s["deposits"]]
+        assert told[0] == {
+            "denom": usdt,
+            "deposit": {k: str(20_000_000 * 10**18) for k in ("availableBalance", "totalBalance")},
+        }
+        now = (await sdk.client.fetch_subaccount_deposit(sdk.funded, usdt))["deposits"]
+        assert told[-1]["deposit"] == now
+        (position,) = [p for e in events for p in e["positions"]]
+        assert (position["isLong"], position["quantity"]) == (True, str(10**18))
+        assert all(p["symbol"] == "INJ" and int(p["price"]) > 0 for e in events for p in e["oraclePrices"])
+        assert len([p for e in events for p in e["oraclePrices"]]) == len(events)
+        assert any(e["derivativeOrderbookUpdates"] for e in events)
+
+    with_sdk(venue, 108, scenario)
+
+
+def test_funding_and_the_rest_of_the_exchanges_queries_are_answered(venue: VenueProcess) -> None:
+    async def scenario(sdk: Sdk) -> None:
+        client = sdk.client
+        info = (await client.fetch_chain_perpetual_market_info(market_id=PERP))["info"]
+        assert (info["fundingInterval"], info["hourlyFundingRateCap"]) == ("3600", str(625 * 10**12))
+        assert 0 < int(info["nextFundingTimestamp"]) - time.time() <= 3600
+        assert (
+            "cumulativeFunding"
+            in (await client.fetch_chain_perpetual_market_funding(market_id=PERP))["state"]
+        )
+        order = spot_order(sdk, "6", "2", "BUY", uuid.uuid4().hex)
+        batch = sdk.composer.msg_batch_update_orders(sender=sdk.address, spot_orders_to_create=[order])
+        assert (await sdk.send(batch))["code"] == 0
+        mine = {"market_id": SPOT, "subaccount_id": sdk.subaccount}
+        (row,) = (await client.fetch_chain_trader_spot_orders(**mine))["orders"]
+        hashes = {"order_hashes": [row["orderHash"], "0x" + "ab" * 32]}
+        assert (await client.fetch_chain_spot_orders_by_hashes(**mine, **hashes))["orders"] == [row]
+        by_account = {"market_id": SPOT, "account_address": sdk.address}
+        assert (await client.fetch_chain_account_address_spot_orders(**by_account))["orders"] == [row]
+        (metadata,) = (await client.fetch_subaccount_order_metadata(sdk.subaccount))["metadata"]
+        assert metadata["metadata"]["vanillaLimitOrderCount"] == 1
+        book = await client.fetch_l3_spot_orderbook(market_id=SPOT)
+        assert row["orderHash"] in {o["orderHash"] for o in book["Bids"]}
+        assert (await client.fetch_chain_subaccount_positions(subaccount_id=""))["state"] == []
+
+    with_sdk(venue, 109, scenario)
+
+
+def test_a_simulation_that_fails_says_why(venue: VenueProcess) -> None:
+    async def scenario(sdk: Sdk) -> None:
+        message = sdk.composer.msg_create_spot_limit_order(
+            SPOT, sdk.address, sdk.subaccount, sdk.address, Decimal("6.00001"), Decimal(1), "BUY"
+        )
+        with pytest.raises(RuntimeError, match=r"(?s)Transaction simulation error.*minimum price tick"):
+            await sdk.broadcasters["simulation"].broadcast([message])
+
+    with_sdk(venue, 110, scenario)
 
 
 def test_deposits_withdrawals_and_sends(venue: VenueProcess) -> None:
