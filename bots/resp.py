@@ -46,7 +46,7 @@ class Connection:
         async with self._turn:
             try:
                 return await self._exchange(*parts)
-            except (OSError, EOFError, ValueError) as error:
+            except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
                 self.close()
                 raise BrokenError(str(error) or type(error).__name__) from error
             except asyncio.CancelledError:

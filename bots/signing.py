@@ -109,30 +109,38 @@ class WalletTurn:
     def __init__(self, state: State, wallet: str, address: str) -> None:
         self._state = state
         self._keys = [f"{wallet}.:{name}:{address}" for name in ("signing", "sequence", "signing-next")]
+        # One for all turns: a frozen Redis may give us the lock long after we stopped waiting for it; the
+        # next turn then finds it ours.
+        self._token = uuid.uuid4().hex
+        self._ours = asyncio.Lock()
 
     @asynccontextmanager
     async def take(self, *, patient: bool = True) -> AsyncGenerator[Slot, None]:
         """Wait for the turn; see `Turn`."""
-        token = uuid.uuid4().hex
-        slot = Slot(None, None)
-        try:
+        async with self._ours:
+            slot = Slot(None, None)
             try:
-                slot = await self._wait(token, _WAIT_SECONDS if patient else _CANCEL_WAIT_SECONDS)
-            except (TurnError, StateError) as error:
-                if patient:
-                    raise TurnError(f"The wallet's key may not be used: {error}") from error
-            yield slot
-        finally:
-            # Unheard, the lock lapses by itself, and a stale sequence is put right by the next refusal.
-            with contextlib.suppress(StateError):
-                await self._leave(token, slot.next)
+                slot = await self._first(patient=patient)
+                yield slot
+            finally:
+                # Unheard, the lock lapses by itself, and a stale sequence is put right by the next refusal.
+                with contextlib.suppress(StateError):
+                    await self._leave(slot.next)
 
-    async def _wait(self, token: str, patience: float) -> Slot:
+    async def _first(self, *, patient: bool) -> Slot:
+        try:
+            return await self._wait(_WAIT_SECONDS if patient else _CANCEL_WAIT_SECONDS)
+        except (TurnError, StateError) as error:
+            if patient:
+                raise TurnError(f"The wallet's key may not be used: {error}") from error
+            return Slot(None, None)
+
+    async def _wait(self, patience: float) -> Slot:
         end = boot_time() + patience
         while True:
             sent = boot_time()
             answer = await self._state.script(
-                _TAKE, self._keys, token, int(_LOCK_SECONDS * 1000), _QUEUE_MILLISECONDS
+                _TAKE, self._keys, self._token, int(_LOCK_SECONDS * 1000), _QUEUE_MILLISECONDS
             )
             if answer is not None:
                 return Slot(int(str(answer)) if answer else None, sent + _LOCK_SECONDS)
@@ -140,6 +148,6 @@ class WalletTurn:
                 raise TurnError(f"other bots of the wallet did not finish signing within {patience:g} s.")
             await asyncio.sleep(random.uniform(*_POLL_SECONDS))  # noqa: S311 - jitter, no cryptography
 
-    async def _leave(self, token: str, sequence: int | None) -> None:
+    async def _leave(self, sequence: int | None) -> None:
         left = "" if sequence is None else sequence
-        await self._state.script(_LEAVE, self._keys, token, left, _SEQUENCE_SECONDS)
+        await self._state.script(_LEAVE, self._keys, self._token, left, _SEQUENCE_SECONDS)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -236,6 +237,11 @@ def test_time_is_counted_from_before_the_call_and_less_a_margin(redis_server):
             redis_server.signal(THAW)
 
     asyncio.run(play())
+
+
+def test_the_clock_counts_while_the_machine_sleeps():
+    uptime = float(Path("/proc/uptime").read_text().split()[0])  # of the kernel's boot-time clock
+    assert abs(boot_time() - uptime) < 1
 
 
 @pytest.mark.parametrize(
