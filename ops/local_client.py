@@ -75,7 +75,7 @@ class Client:
                 "cgroup_parent": f"{cluster.name}{self._suffix}.slice",
                 "gc_max_allocs": 200,
                 # By default a template that waits for Vault ends its task after some minutes.
-                "template": {"vault_retry": {"attempts": 0}, "function_denylist": ["plugin", "writeToFile"]},
+                "template": {"vault_retry": {"attempts": 0}},
             },
             "vault": {"enabled": True, "address": cluster.vault_addr, "jwt_auth_backend_path": "jwt-nomad"},
             "plugin": [
