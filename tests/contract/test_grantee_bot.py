@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,12 @@ from bots.injective import Injective
 from bots.injective.permission import NotGrantedError
 from bots.model import Batch, NewOrder, Quote, RejectedError, Side
 from bots.secret import Secret
-from tests.paper import VenueProcess, run
+from tests.paper import BotProcess, VenueProcess, make_wallet, run, until
 from tests.parties import BATCH, PERP, SPOT, Party, parties
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
 D = Decimal
 _cids = (f"1-{n}-abcdef01" for n in itertools.count(1))
@@ -79,6 +81,41 @@ def test_a_bot_trades_for_its_granter(venue: VenueProcess, market: str, margin: 
             await trader.close()
 
     run(check())
+
+
+MARKETS = [("inj-usdt", "spot"), ("inj-usdt-perp", "derivative")]
+
+
+def test_two_real_bots_trade_with_a_key_that_can_do_nothing_else(
+    venue: VenueProcess, bots: Callable[..., BotProcess], tmp_path: Path
+) -> None:
+    key = f"{9990:064x}"
+    address = make_wallet(tmp_path, key)
+    venue.faucet(address)
+
+    async def prepare() -> tuple[str, str]:
+        async with parties(venue, 1) as (owner,):
+            grantee = Party(venue, 9990)
+            inj = owner.composer.msg_deposit(owner.address, owner.sub(1), 20 * 10**18, "inj")
+            grant = owner.grant(grantee, spot_markets=[SPOT], derivative_markets=[PERP])
+            assert (await owner.do(inj, grant))["code"] == 0
+            await grantee.client.close_chain_channel()
+            await grantee.client.close_chain_stream_channel()
+            return owner.address, owner.sub(1)
+
+    account, subaccount = run(prepare())
+    content = {"account": account, "key_version": 1, "granter": account, "subaccount": "1"}
+    (tmp_path / "wallet.json").write_text(json.dumps(content))
+    running = [bots(venue, tmp_path, market, kind, LOG_LEVEL="DEBUG") for market, kind in MARKETS]
+    for bot in running:
+        until(lambda b=bot: b.events("fill"), f"{bot.bot_id} is filled: {bot.log}", 40)
+    assert {(o["subaccount_id"], o["signer"]) for o in venue.orders(account)} == {(subaccount, address)}
+    assert [bot.end() for bot in running] == [0, 0]
+    assert venue.orders(account) == []
+    trades = venue.trades(account)
+    assert {(trade["subaccount_id"], trade["signer"]) for trade in trades} == {(subaccount, address)}
+    logged = [event["trade_id"] for bot in running for event in bot.events("fill")]
+    assert sorted(logged) == sorted(trade["trade_id"] for trade in trades)
 
 
 async def told(blocks: AsyncIterator[Any], cid: str) -> tuple[str, dict[str, int]]:
