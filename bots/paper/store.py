@@ -145,6 +145,11 @@ class Store:
         found = self._db.execute("SELECT raw, result FROM transactions WHERE hash = ?", (tx_hash,)).fetchone()
         return None if found is None else (found[0], found[1])
 
+    def transactions(self, after: int, limit: int) -> list[tuple[int, str, bytes, bytes]]:
+        """Return (place, hash, raw, result) of delivered transactions behind a place, in their order."""
+        statement = "SELECT seq, hash, raw, result FROM transactions WHERE seq > ? ORDER BY seq LIMIT ?"
+        return self._db.execute(statement, (after, limit)).fetchall()
+
     def trades(self, query: TradeQuery | None = None) -> list[Trade]:
         """Return trades, newest first unless the query says otherwise."""
         where, values, order = (query or TradeQuery()).sql()

@@ -1,7 +1,8 @@
-"""The venue's HTTP side: token list, health, faucet, and what an address has traded."""
+"""The venue's HTTP side: token list, health, faucet, transactions, and what an address has traded."""
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ __all__ = ["FAUCET", "application", "top_up"]
 
 FAUCET = {"INJ": Decimal(100), "USDT": Decimal(10_000), "TIA": Decimal(500), "APE": Decimal(1000)}
 """The faucet fills each bank balance up to this, in human units."""
+
+
+_PAGE = 1000
+"""Transactions of one answer."""
 
 
 def top_up(chain: Chain, address: str) -> dict[str, str]:
@@ -52,6 +57,8 @@ def application(chain: Chain) -> web.Application:
     app.router.add_post("/faucet", pages.faucet)
     app.router.add_get("/trades", pages.trades)
     app.router.add_get("/orders", pages.orders)
+    app.router.add_get("/positions", pages.positions)
+    app.router.add_get("/transactions", pages.transactions)
     return app
 
 
@@ -118,6 +125,35 @@ class _Pages:
             _order_json(o) for book in books for o in book.orders.values() if o.subaccount.startswith(prefix)
         ]
         return web.json_response({"height": self._chain.height, "orders": found})
+
+    async def positions(self, request: web.Request) -> web.Response:
+        try:
+            prefix = _subaccount_prefix(request)
+        except ValueError as error:
+            return _bad_request(str(error))
+        found = [
+            {"subaccount_id": subaccount, "market_id": market_id, "quantity": decimal_text(held.quantity)}
+            for (subaccount, market_id), held in self._chain.exchange.positions.items()
+            if subaccount.startswith(prefix)
+        ]
+        return web.json_response({"height": self._chain.height, "positions": found})
+
+    async def transactions(self, request: web.Request) -> web.Response:
+        """Answer what was delivered, oldest first, as base64 of protobuf; `after` is a page's last `seq`."""
+        try:
+            after = int(request.query.get("after", "0"))
+            limit = min(int(request.query.get("limit", _PAGE)), _PAGE)
+        except ValueError as error:
+            return _bad_request(str(error))
+        found = [
+            {"seq": seq, "hash": name, "raw": _base64(raw), "result": _base64(result)}
+            for seq, name, raw, result in self._chain.store.transactions(after, limit)
+        ]
+        return web.json_response({"height": self._chain.height, "transactions": found})
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _subaccount_prefix(request: web.Request) -> str:
