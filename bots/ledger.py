@@ -20,11 +20,11 @@ from bots.ledger_records import (
     OrderStatus,
     cursor_record,
     day_record,
-    fill_key,
     fill_record,
     sent_record,
     update_record,
 )
+from bots.ledger_seen import SeenFill, SeenFills, place, plain
 from bots.ledger_sql import LedgerUnavailableError, Postgres, StoredOrder
 from bots.pnl import Book
 from bots.spool import Spool, SpoolError
@@ -83,8 +83,10 @@ class Ledger:
         self._news, self._idle, self._opened = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._oldest: float | None = None
         self._away = "not connected yet"
-        self._seen: dict[tuple[str, str], datetime] = {}
-        self._meanwhile: list[Fill] | None = None
+        self._tag = cids.tag(who.bot_id)
+        self._seen = SeenFills()
+        self._overfilled = ""
+        self._meanwhile: list[tuple[Fill, SeenFill]] | None = None
         self._closing = False
         self._day: tuple[date, Decimal] | None = None
         self._last_at: datetime | None = None
@@ -148,8 +150,8 @@ class Ledger:
 
     @property
     def problem(self) -> str:
-        """Why nothing more can be recorded, even on disk; empty while it can."""
-        return self._spool.problem
+        """Why no more may be traded, whatever the lag: no room on disk, or impossible fills; else empty."""
+        return self._spool.problem or self._overfilled
 
     @property
     def away(self) -> str:
@@ -172,17 +174,30 @@ class Ledger:
         at: datetime,
         reason: str = "",
     ) -> None:
-        """Record the venue's word on an order; a status never goes back."""
+        """Record the venue's word on an order; a status never goes back.
+
+        What is said of another bot's order is left out, and so are failures of orders by hand: the venue
+        tells them for the whole account, and not in which market.
+        """
+        parsed = cids.parse(cid)
+        if (parsed.tag != self._tag) if parsed else not order_hash:
+            return
         self._record(update_record(cid, status, order_hash, filled, at, reason))
 
     def fill(self, fill: Fill) -> bool:
-        """Record a fill and count it in the book; returns False when it was recorded before."""
-        key = fill_key(fill)
-        if key in self._seen or not self._record(fill_record(fill)):
+        """Record a fill and count it in the book; returns False when it was recorded before.
+
+        A fill of another bot's order, on the same account in the same market, is that bot's to record.
+        """
+        parsed, number = cids.parse(fill.cid), self._seen.number(fill)
+        if number is None or (parsed and parsed.tag != self._tag):
             return False
-        self._seen[key] = fill.at
+        seen = SeenFill(place(fill), number, plain(fill.trade_id), fill.at)
+        if not self._record(fill_record(fill, seen)):
+            return False
+        self._seen.add(seen)
         if self._meanwhile is not None:
-            self._meanwhile.append(fill)
+            self._meanwhile.append((fill, seen))
         self._count(fill)
         return True
 
@@ -196,7 +211,7 @@ class Ledger:
             return
         if self._record(cursor_record(until)):
             self.complete_until = until
-            self._seen = {key: at for key, at in self._seen.items() if at >= until - _REMEMBER}
+            self._seen.forget(until - _REMEMBER)
 
     def day_pnl(self, mark: Decimal, now: datetime) -> Decimal:
         """Return the profit since the UTC day began; the day's first call is its beginning."""
@@ -239,10 +254,11 @@ class Ledger:
                 await self._drain()
                 if self._refold:
                     await self._fold()
-            except (LedgerUnavailableError, OSError) as error:
-                if self._away != str(error) and not self._closing:
-                    self._log.warning("ledger_away", error=str(error))
-                self._away = str(error)
+            except Exception as error:  # noqa: BLE001 - a defect must stop trading by the lag, not vanish with this task
+                text = str(error) if isinstance(error, LedgerUnavailableError) else f"{error!r}"[:200]
+                if self._away != text and not self._closing:
+                    self._log.warning("ledger_away", error=text)
+                self._away = text
                 self._news.set()
                 await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311 - jitter, no cryptography
                 delay = min(2 * delay, _BACKOFF[1])
@@ -264,8 +280,11 @@ class Ledger:
         while records := self._spool.peek(_BATCH):
             self._oldest = float(records[0]["recorded"])
             await asyncio.to_thread(self._spool.sync)
-            await self._postgres.write(self._who, records)
+            overfilled = await self._postgres.write(self._who, records)
             self._spool.done(len(records))
+            if overfilled:
+                self._overfilled = f"order {overfilled[0]} has more fills than it asked for"
+                self._log.error("ledger_overfilled", orders=overfilled)
         self._oldest = None
         self._idle.set()
 
@@ -280,10 +299,11 @@ class Ledger:
         finally:
             meanwhile, self._meanwhile = self._meanwhile, None
         self.book, self._last_at = state.book, state.last_at
-        for fill in meanwhile:
-            if fill_key(fill) not in state.seen:
+        written = {(seen.place, seen.nth) for seen in state.seen}
+        for fill, seen in meanwhile:
+            if (seen.place, seen.nth) not in written:
                 self._count(fill)
-        self._seen = {**state.seen, **self._seen}
+        self._seen.add_all(state.seen)
         if not self._opened.is_set():
             self.complete_until, self._unfinished = state.complete_until, state.unfinished
             self._day = next(iter(state.days.items()), None)

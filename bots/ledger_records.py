@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from bots.ledger_seen import order_id, plain
+
 if TYPE_CHECKING:
     from datetime import date, datetime
     from decimal import Decimal
 
+    from bots.ledger_seen import SeenFill
     from bots.model import Fill, NewOrder
 
 __all__ = [
@@ -20,9 +23,7 @@ __all__ = [
     "OrderStatus",
     "cursor_record",
     "day_record",
-    "fill_key",
     "fill_record",
-    "order_id",
     "sent_record",
     "update_record",
 ]
@@ -63,16 +64,6 @@ class Identity:
         }
 
 
-def order_id(cid: str, order_hash: str) -> str:
-    """Return how the ledger names an order: by its cid, or by its hash where a person gave it none."""
-    return _plain(cid or order_hash)
-
-
-def fill_key(fill: Fill) -> tuple[str, str]:
-    """Return what tells a fill from all others of one account."""
-    return _plain(fill.trade_id), order_id(fill.cid, fill.order_hash)
-
-
 def sent_record(order: NewOrder, tx_hash: str, fence: int | None, at: datetime) -> dict[str, Any]:
     """Return the record of an order that is on its way."""
     return {
@@ -95,21 +86,22 @@ def update_record(  # noqa: PLR0913, PLR0917 - what the venue says of one order
         "kind": "update",
         "order_id": order_id(cid, order_hash),
         "status": str(OrderStatus(status)),
-        "order_hash": _plain(order_hash) or None,
+        "order_hash": plain(order_hash) or None,
         "filled_qty": str(filled),
-        "reason": _plain(reason)[:_REASON],
+        "reason": plain(reason)[:_REASON],
         "at": at.isoformat(),
     }
 
 
-def fill_record(fill: Fill) -> dict[str, Any]:
+def fill_record(fill: Fill, seen: SeenFill) -> dict[str, Any]:
     """Return the record of a fill."""
-    trade_id, order = fill_key(fill)
     return {
         "kind": "fill",
-        "order_id": order,
-        "trade_id": trade_id,
-        "order_hash": _plain(fill.order_hash) or None,
+        "order_id": seen.place.order_id,
+        "trade_id": seen.trade_id,
+        "height": seen.place.height,
+        "nth": seen.nth,
+        "order_hash": plain(fill.order_hash) or None,
         "side": str(fill.side),
         "qty": str(fill.quantity),
         "price": str(fill.price),
@@ -131,8 +123,3 @@ def day_record(day: date, pnl: Decimal, at: datetime, *, anew: bool) -> dict[str
         "opening_pnl": str(pnl),
         "at": at.isoformat(),
     }
-
-
-def _plain(text: str) -> str:
-    """Leave out what Postgres cannot store: anyone may choose a cid."""
-    return text.replace("\0", "")

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from bots.ledger_statements import BY_KIND, COUNT_FILLS, CURSOR, DAY, FOLD, SEEN, UNFINISHED
+from bots.ledger_seen import Place, SeenFill
+from bots.ledger_statements import BY_KIND, COUNT_FILLS, CURSOR, DAY, FOLD, OVERFILLED, SEEN, UNFINISHED
 from bots.model import Side
 from bots.pnl import Book
 
@@ -65,8 +66,8 @@ class State:
     last_at: datetime | None
     """The newest fill's time."""
     complete_until: datetime | None
-    seen: dict[tuple[str, str], datetime]
-    """Keys and times of the fills since `complete_until` less the overlap."""
+    seen: tuple[SeenFill, ...]
+    """The fills since `complete_until` less the overlap, oldest first; the last 20,000 of them."""
     days: dict[date, Decimal]
     unfinished: tuple[StoredOrder, ...]
 
@@ -78,8 +79,11 @@ class Postgres:
         self._login = login
         self._connection: psycopg.AsyncConnection[Any] | None = None
 
-    async def write(self, who: Identity, records: Sequence[dict[str, Any]]) -> None:
-        """Write all records in one transaction, all or none."""
+    async def write(self, who: Identity, records: Sequence[dict[str, Any]]) -> list[str]:
+        """Write all records in one transaction, all or none.
+
+        Returns the orders that now have more fills than they asked for: something counts trades twice.
+        """
         async with self._transaction(_DEADLINE) as connection:
             cursor = connection.cursor()
             for kind, statements in BY_KIND.items():
@@ -89,6 +93,8 @@ class Postgres:
             touched = sorted({record["order_id"] for record in records if "order_id" in record})
             if touched:
                 await cursor.execute(COUNT_FILLS, {**who.fields(), "orders": touched})
+            await cursor.execute(OVERFILLED, {"orders": touched})
+            return [row[0] for row in await cursor.fetchall()]
 
     async def read(self, who: Identity, today: date, overlap: timedelta) -> State:
         """Read everything at one moment; fills are folded as they come, so memory stays small."""
@@ -104,7 +110,7 @@ class Postgres:
             book,
             last_at,
             until[0] if until else None,
-            {(trade, order): at for trade, order, at in seen},
+            tuple(SeenFill(Place(*row[:3]), *row[3:]) for row in seen),
             dict(days),
             tuple(_stored(row) for row in orders),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BY_KIND", "COUNT_FILLS", "CURSOR", "DAY", "FOLD", "SEEN", "UNFINISHED"]
+__all__ = ["BY_KIND", "COUNT_FILLS", "CURSOR", "DAY", "FOLD", "OVERFILLED", "SEEN", "UNFINISHED"]
 
 _SENT = """
 INSERT INTO orders (order_id, bot_id, symbol, network, account, status, side, qty, price, tx_hash, fence,
@@ -39,10 +39,10 @@ VALUES (%(order_id)s, %(bot_id)s, %(symbol)s, %(network)s, %(account)s, 'partial
 ON CONFLICT (order_id) DO NOTHING
 """
 _FILL = """
-INSERT INTO fills (order_id, bot_id, symbol, network, account, trade_id, side, qty_filled, fill_price,
-                   commission, filled_at)
-VALUES (%(order_id)s, %(bot_id)s, %(symbol)s, %(network)s, %(account)s, %(trade_id)s, %(side)s, %(qty)s,
-        %(price)s, %(commission)s, %(at)s)
+INSERT INTO fills (order_id, bot_id, symbol, network, account, trade_id, height, nth, side, qty_filled,
+                   fill_price, commission, filled_at)
+VALUES (%(order_id)s, %(bot_id)s, %(symbol)s, %(network)s, %(account)s, %(trade_id)s, %(height)s, %(nth)s,
+        %(side)s, %(qty)s, %(price)s, %(commission)s, %(at)s)
 ON CONFLICT ON CONSTRAINT fills_once DO NOTHING
 """
 _ADVANCE = """
@@ -81,12 +81,17 @@ FROM (SELECT order_id, sum(qty_filled) AS qty, max(filled_at) AS at FROM fills
 WHERE orders.order_id = counted.order_id AND orders.bot_id = %(bot_id)s
 """
 """A fill is proof: what was thought expired or rejected was not."""
+OVERFILLED = "SELECT order_id FROM orders WHERE order_id = ANY(%(orders)s) AND filled_qty > qty"
 
 _MINE = "bot_id = %(bot_id)s AND network = %(network)s AND account = %(account)s"
 CURSOR = f"SELECT complete_until FROM ledger_cursors WHERE {_MINE}"  # noqa: S608 - constants
 SEEN = f"""
-SELECT trade_id, order_id, filled_at FROM fills WHERE {_MINE} AND filled_at >= coalesce(
-    (SELECT complete_until - %(overlap)s FROM ledger_cursors WHERE {_MINE}), '-infinity')
+SELECT * FROM (
+    SELECT order_id, height, qty_filled, nth, trade_id, filled_at FROM fills
+    WHERE {_MINE} AND filled_at >= coalesce(
+        (SELECT complete_until - %(overlap)s FROM ledger_cursors WHERE {_MINE}), '-infinity')
+    ORDER BY filled_at DESC, id DESC LIMIT 20000
+) AS newest ORDER BY filled_at
 """  # noqa: S608 - constants
 DAY = f"SELECT day, opening_pnl FROM trading_days WHERE {_MINE} AND day = %(today)s"  # noqa: S608 - constants
 UNFINISHED = f"""

@@ -37,8 +37,9 @@ _STATEMENTS = (
     CREATE INDEX orders_unfinished ON orders (bot_id)
         WHERE status IN ('sent', 'booked', 'partially_filled')
     """,
-    # Unique per venue trade. The order is part of the key: both sides of a trade with oneself have one trade
-    # id, and a paper venue that was purged gives its trade ids again, but no cid comes twice
+    # Unique per venue trade, but not by its id: the chain's stream and its indexer name one trade
+    # differently, and a paper venue that was purged gives its ids again. Order, block and quantity are what
+    # both say alike; nth numbers the trades in which all three are the same
     """
     CREATE TABLE fills (
         id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -51,9 +52,11 @@ _STATEMENTS = (
         commission numeric NOT NULL,
         filled_at  timestamptz NOT NULL,
         trade_id   text NOT NULL CHECK (trade_id <> ''),
+        height     bigint NOT NULL,
+        nth        integer NOT NULL CHECK (nth >= 0),
         network    text NOT NULL,
         account    text NOT NULL,
-        CONSTRAINT fills_once UNIQUE (order_id, trade_id, network, account)
+        CONSTRAINT fills_once UNIQUE (order_id, height, qty_filled, nth, network, account)
     )
     """,
     "CREATE INDEX fills_bot_filled ON fills (bot_id, filled_at, id)",

@@ -21,6 +21,7 @@ import pytest
 
 from api.credentials import Credentials
 from api.migrate import migrate
+from bots.cid import tag
 from bots.errors import SettingsError
 from bots.ledger import Identity, Ledger, LedgerUnavailableError, OrderStatus
 from bots.ledger_login import LedgerLogin, load_ledger_login
@@ -32,8 +33,9 @@ from tests.engines import free_port
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engines]
 ROOT = Path(__file__).resolve().parents[2]
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BOT = "wallet-1.inj-usdt.spot"
+TAG = tag(BOT)
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WHO = Identity(BOT, "inj-usdt", "paper", "0xaa")
 LOG = EventLog(logging.getLogger("test"))
 
@@ -85,7 +87,7 @@ def order(cid, side=Side.BUY, price="10", quantity="2"):
 
 
 def fill(  # noqa: PLR0917 - a fill has as many parts
-    number, cid="1-1-00000000", side=Side.BUY, price="10", quantity="1", fee="0.01", at=None
+    number, cid=f"1-1-{TAG}", side=Side.BUY, price="10", quantity="1", fee="0.01", at=None
 ):
     at = at or NOW + timedelta(seconds=number)
     return Fill(f"{number}_1", cid, f"0x{cid}", side, Decimal(price), Decimal(quantity), Decimal(fee), at)
@@ -99,22 +101,22 @@ async def booked(ledger):
 class TestRows:
     async def test_an_orders_life(self, login, folder, rows):
         async with opened(login, folder) as ledger:
-            ledger.order_sent(order("7-1-00000000"), "TX", NOW)
+            ledger.order_sent(order(f"7-1-{TAG}"), "TX", NOW)
             await booked(ledger)
             state = "SELECT status, filled_qty, order_hash, tx_hash, fence, qty, price, side FROM orders"
             given = (Decimal(2), Decimal(10), "buy")
             assert rows(state) == [("sent", 0, None, "TX", 7, *given)]
-            ledger.order_update("7-1-00000000", OrderStatus.BOOKED, "0xh", Decimal(0), NOW)
+            ledger.order_update(f"7-1-{TAG}", OrderStatus.BOOKED, "0xh", Decimal(0), NOW)
             await booked(ledger)
             assert rows(state) == [("booked", 0, "0xh", "TX", 7, *given)]
-            ledger.fill(fill(1, "7-1-00000000"))
+            ledger.fill(fill(1, f"7-1-{TAG}"))
             await booked(ledger)
             assert rows(state) == [("partially_filled", 1, "0xh", "TX", 7, *given)]
-            ledger.order_update("7-1-00000000", OrderStatus.BOOKED, "0xh", Decimal(1), NOW)
-            ledger.fill(fill(2, "7-1-00000000"))
+            ledger.order_update(f"7-1-{TAG}", OrderStatus.BOOKED, "0xh", Decimal(1), NOW)
+            ledger.fill(fill(2, f"7-1-{TAG}"))
             await booked(ledger)
             assert rows(state) == [("filled", 2, "0xh", "TX", 7, *given)]
-            ledger.order_update("7-1-00000000", OrderStatus.CANCELLED, "0xh", Decimal(2), NOW)
+            ledger.order_update(f"7-1-{TAG}", OrderStatus.CANCELLED, "0xh", Decimal(2), NOW)
             await booked(ledger)
             assert rows(state) == [("filled", 2, "0xh", "TX", 7, *given)]
 
@@ -122,14 +124,14 @@ class TestRows:
     async def test_records_in_any_order_and_number_come_to_the_same(self, login, folder, rows, seed):
         """The stream may be faster than the answer to the order; a batch may be written twice."""
         calls = [
-            lambda ledger: ledger.order_sent(order("7-1-00000000", quantity="3"), "TX", NOW),
+            lambda ledger: ledger.order_sent(order(f"7-1-{TAG}", quantity="3"), "TX", NOW),
             lambda ledger: ledger.order_update(
-                "7-1-00000000", OrderStatus.BOOKED, "0x7-1-00000000", Decimal(0), NOW
+                f"7-1-{TAG}", OrderStatus.BOOKED, f"0x7-1-{TAG}", Decimal(0), NOW
             ),
-            lambda ledger: ledger.fill(fill(1, "7-1-00000000")),
-            lambda ledger: ledger.fill(fill(2, "7-1-00000000")),
+            lambda ledger: ledger.fill(fill(1, f"7-1-{TAG}")),
+            lambda ledger: ledger.fill(fill(2, f"7-1-{TAG}")),
             lambda ledger: ledger.order_update(
-                "7-1-00000000", OrderStatus.CANCELLED, "0x7-1-00000000", Decimal(2), NOW, "by the bot"
+                f"7-1-{TAG}", OrderStatus.CANCELLED, f"0x7-1-{TAG}", Decimal(2), NOW, "by the bot"
             ),
         ]
         dice = random.Random(seed)
@@ -145,17 +147,17 @@ class TestRows:
             "SELECT order_id, status, side, qty, price, filled_qty, order_hash, tx_hash, reason FROM orders"
         )
         assert rows(query) == [
-            ("7-1-00000000", "cancelled", "buy", 3, 10, 2, "0x7-1-00000000", "TX", "by the bot")
+            (f"7-1-{TAG}", "cancelled", "buy", 3, 10, 2, f"0x7-1-{TAG}", "TX", "by the bot")
         ]
         assert rows("SELECT count(*), sum(qty_filled) FROM fills") == [(2, 2)]
 
     async def test_a_fill_disproves_that_its_order_expired(self, login, folder, rows):
         async with opened(login, folder) as ledger:
-            ledger.order_sent(order("7-1-00000000"), "TX", NOW)
-            ledger.order_update("7-1-00000000", OrderStatus.EXPIRED, "", Decimal(0), NOW)
+            ledger.order_sent(order(f"7-1-{TAG}"), "TX", NOW)
+            ledger.order_update(f"7-1-{TAG}", OrderStatus.EXPIRED, "", Decimal(0), NOW)
             await booked(ledger)
             assert rows("SELECT status FROM orders") == [("expired",)]
-            ledger.fill(fill(1, "7-1-00000000"))
+            ledger.fill(fill(1, f"7-1-{TAG}"))
             await booked(ledger)
         assert rows("SELECT status, filled_qty FROM orders") == [("partially_filled", 1)]
 
@@ -175,9 +177,9 @@ class TestRows:
 
     async def test_a_venue_that_begins_anew_repeats_its_trade_ids(self, login, folder, rows):
         async with opened(login, folder) as ledger:
-            assert ledger.fill(fill(1, "7-1-00000000"))
-            assert not ledger.fill(fill(1, "7-1-00000000"))
-            assert ledger.fill(fill(1, "8-1-00000000"))
+            assert ledger.fill(fill(1, f"7-1-{TAG}"))
+            assert not ledger.fill(fill(1, f"7-1-{TAG}"))
+            assert ledger.fill(fill(1, f"8-1-{TAG}"))
             await booked(ledger)
         assert rows("SELECT count(*) FROM fills") == [(2,)]
 
@@ -199,9 +201,9 @@ class TestOpening:
     async def test_a_bot_goes_on_where_its_predecessor_ended(self, login, folder, rows):
         async with opened(login, folder) as ledger:
             assert ledger.complete_until is None
-            ledger.order_sent(order("7-1-00000000"), "TX", NOW)
-            ledger.fill(fill(1, "7-1-00000000"))
-            ledger.order_sent(order("7-2-00000000"), "TX2", NOW)
+            ledger.order_sent(order(f"7-1-{TAG}"), "TX", NOW)
+            ledger.fill(fill(1, f"7-1-{TAG}"))
+            ledger.order_sent(order(f"7-2-{TAG}"), "TX2", NOW)
             assert ledger.day_pnl(Decimal(11), NOW) == 0
             ledger.advance(NOW + timedelta(seconds=1))
             ledger.advance(NOW)
@@ -213,10 +215,10 @@ class TestOpening:
             assert ledger.complete_until == opening.complete_until == NOW + timedelta(seconds=1)
             found = [(o.order_id, o.status, o.tx_hash, o.filled) for o in opening.unfinished]
             assert found == [
-                ("7-2-00000000", "sent", "TX2", 0),
-                ("7-1-00000000", "partially_filled", "TX", 1),
+                (f"7-2-{TAG}", "sent", "TX2", 0),
+                (f"7-1-{TAG}", "partially_filled", "TX", 1),
             ]
-            assert not ledger.fill(fill(1, "7-1-00000000"))
+            assert not ledger.fill(fill(1, f"7-1-{TAG}"))
 
     async def test_the_day_begins_once_and_anew_when_an_operator_says_so(self, login, folder, rows):
         today, mark = datetime.now(UTC), Decimal(10)
@@ -360,7 +362,7 @@ async def main():
     await ledger.start()
     at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     for n in itertools.count(told["first"]):
-        fill = Fill(f"{n}_1", f"1-{n // 3}-00000000", "0x", Side.BUY, Decimal(10), Decimal(1), Decimal(0),
+        fill = Fill(f"{n}_1", f"by hand {n // 3}", "0x", Side.BUY, Decimal(10), Decimal(1), Decimal(0),
                     at + timedelta(seconds=n))
         ledger.fill(fill)
         sys.stdout.write(f"{n}\\n")
@@ -407,9 +409,9 @@ VALUES ('o', %s, 'inj-usdt', 'filled', now(), 'paper', '0xaa', now())
 """
 MANY_FILLS = """
 INSERT INTO fills (order_id, bot_id, symbol, side, qty_filled, fill_price, commission, filled_at, trade_id,
-                   network, account)
+                   height, nth, network, account)
 SELECT 'o', %s, 'inj-usdt', CASE n %% 2 WHEN 0 THEN 'buy' ELSE 'sell' END, 1.5, 10 + n %% 7, 0.001,
-       timestamptz '2026-11-01' + n * interval '1 s', n::text, 'paper', '0xaa'
+       timestamptz '2026-11-01' + n * interval '1 s', n::text, n, 0, 'paper', '0xaa'
 FROM generate_series(1, 100000) AS n
 """
 
@@ -516,3 +518,65 @@ class TestLogin:
         with pytest.raises(SettingsError, match=said) as refused:
             load_ledger_login({"LEDGER_ADDR": "h:1", "NOMAD_SECRETS_DIR": str(tmp_path), **env})
         assert "hunter2" not in str(refused.value)
+
+
+class TestNames:
+    """The public chain's stream and its indexer name one trade differently."""
+
+    def named(self, trade_id, quantity="1", price="10"):
+        return Fill(
+            trade_id, f"7-1-{TAG}", "0xh", Side.BUY, Decimal(price), Decimal(quantity), Decimal(0), NOW
+        )
+
+    async def test_one_trade_under_two_names_counts_once(self, login, folder, rows):
+        async with opened(login, folder) as ledger:
+            ledger.order_sent(order(f"7-1-{TAG}", quantity="5"), "TX", NOW)
+            assert ledger.fill(self.named("500_17"))
+            assert not ledger.fill(self.named("500_2_0"))
+            assert ledger.fill(self.named("501_3_1", "2"))
+            assert not ledger.fill(self.named("501_0", "2"))
+            await booked(ledger)
+        async with opened(login, folder) as ledger:
+            for again in (self.named("500_2_0"), self.named("500_17"), self.named("501_0", "2")):
+                assert not ledger.fill(again)
+            assert ledger.book.quantity == 3
+            assert ledger.problem == ""
+        assert rows("SELECT trade_id, height, nth FROM fills ORDER BY id") == [
+            ("500_17", 500, 0),
+            ("501_3_1", 501, 0),
+        ]
+
+    @pytest.mark.parametrize("restart", [False, True])
+    async def test_the_same_quantity_twice_in_one_block_is_two_trades(self, login, folder, rows, restart):
+        streamed = [self.named("500_17"), self.named("500_18"), self.named("500_19", "2")]
+        looked_up = [self.named("500_9_0", "2"), self.named("500_8_0"), self.named("500_7_0")]
+        async with opened(login, folder) as ledger:
+            assert [ledger.fill(one) for one in streamed] == [True] * 3
+            await booked(ledger)
+            if not restart:
+                assert [ledger.fill(one) for one in looked_up * 2] == [False] * 6
+        async with opened(login, folder) as ledger:
+            assert [ledger.fill(one) for one in looked_up * 2] == [False] * 6
+            assert [ledger.fill(one) for one in streamed] == [False] * 3
+            assert ledger.book.quantity == 4
+        assert rows("SELECT count(*), sum(qty_filled) FROM fills") == [(3, 4)]
+
+    async def test_fills_beyond_an_orders_size_stop_the_trading(self, login, folder, rows):
+        async with opened(login, folder) as ledger:
+            ledger.order_sent(order(f"7-1-{TAG}", quantity="1"), "TX", NOW)
+            ledger.fill(self.named("500_1"))
+            await booked(ledger)
+            assert ledger.problem == ""
+            ledger.fill(self.named("501_1"))
+            await booked(ledger)
+            assert "more fills than it asked for" in ledger.problem
+
+    async def test_what_is_said_of_other_bots_orders_is_left_to_them(self, login, folder, rows):
+        async with opened(login, folder) as ledger:
+            other = f"7-1-{tag('wallet-1.tia-usdt.spot')}"
+            ledger.order_update(other, OrderStatus.REJECTED, "", Decimal(0), NOW, "exchange code 59")
+            ledger.order_update("", OrderStatus.REJECTED, "", Decimal(0), NOW, "exchange code 59")
+            ledger.order_update("by hand", OrderStatus.REJECTED, "", Decimal(0), NOW, "exchange code 59")
+            assert not ledger.fill(fill(1, other))
+            await booked(ledger)
+        assert rows("SELECT count(*) FROM orders") == [(0,)]

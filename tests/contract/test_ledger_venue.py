@@ -22,6 +22,7 @@ from pyinjective.wallet import PrivateKey
 
 from api.credentials import Credentials
 from api.migrate import migrate
+from bots import cid as cids
 from bots.config import load_markets
 from bots.ledger import Identity, Ledger
 from bots.ledger_catchup import catch_up
@@ -68,7 +69,7 @@ def crossing(sdk, kind, number, side=None):
         "price": Decimal(15 if side == "BUY" else 10),
         "quantity": Decimal("1.001"),
         "order_type": side,
-        "cid": f"{1000 + number}-1-00000000",
+        "cid": cids.make(1000 + number, 1, f"w.{MARKETS[kind]}.{kind}"),
     }
     if kind == "spot":
         return sdk.composer.msg_create_spot_limit_order(market_id=SPOT, **common)
