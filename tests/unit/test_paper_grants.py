@@ -39,10 +39,7 @@ def batch(owner: Trader, grantee: str, market: str = SPOT) -> Any:
 def refused(owner: Trader, *messages: Any) -> int:
     """Send messages, of which the last cannot be done."""
     impossible = owner.composer.msg_send(owner.address, STRANGER, TOO_MUCH, "inj")
-    answer = owner.chain.broadcast(owner.sign(*messages, impossible))
-    assert answer.code == 0, answer.raw_log
-    owner.chain.end_block()
-    return int(owner.chain.results[answer.txhash][1].code)
+    return int(owner.send(*messages, impossible).code)
 
 
 def test_a_failed_transaction_grants_revokes_and_opens_nothing(chain: Any, trader: Make) -> None:
