@@ -1,8 +1,9 @@
 """`python -m bots.paper`: the paper Injective venue.
 
 Environment: PAPER_LISTEN_GRPC (127.0.0.1:9900), PAPER_LISTEN_HTTP (127.0.0.1:9901), PAPER_LISTEN_ADMIN
-(faults on demand, host:port; off without it), BLOCK_TIME (seconds, 0.65), PAPER_SEED (a number), STATE_DIR
-(keeps the state over restarts; memory only without it), MARKETS_CONFIG, LOG_LEVEL.
+(faults on demand, host:port; off without it), BLOCK_TIME (seconds, 0.65), PAPER_SEED (a number), PAPER_PRICES
+(a recorded CSV file; a seeded process without it), STATE_DIR (keeps the state over restarts; memory only
+without it), MARKETS_CONFIG, LOG_LEVEL.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from bots.paper.chain import Chain
 from bots.paper.errors import StartupError, StateError
 from bots.paper.flow import Flow
 from bots.paper.markets import list_markets
+from bots.paper.prices import read_recordings
 from bots.paper.queries import Queries
 from bots.paper.rpc import handlers
 from bots.paper.store import Store
@@ -46,7 +48,8 @@ class Venue:
         self._admin_listen = _listen(env, "PAPER_LISTEN_ADMIN", "") if env.get("PAPER_LISTEN_ADMIN") else ""
         self._block_time = _number(env, "BLOCK_TIME", "0.65")
         markets = list_markets(load_markets(env).values())
-        self._flow = Flow(markets, int(_number(env, "PAPER_SEED", "1")))
+        recordings = read_recordings(Path(env["PAPER_PRICES"])) if env.get("PAPER_PRICES") else {}
+        self._flow = Flow(markets, int(_number(env, "PAPER_SEED", "1")), recordings)
         self.chain = Chain(markets, self._flow, Store(_state_file(env)))
         self._streams = Streams(self.chain.faults)
         self._tables = Queries(self.chain).tables()

@@ -1,4 +1,4 @@
-"""Background trading: a seeded price process, makers around it and takers now and then.
+"""Background trading: makers around the fair price and takers now and then.
 
 Without it a lone bot would never be filled. The accounts belong to nobody and have no key; they trade outside
 of the transaction path, through the same exchange and ledger as everybody.
@@ -15,60 +15,53 @@ from bots import addresses
 from bots.paper.errors import VenueError
 from bots.paper.markets import TOKENS
 from bots.paper.order_rules import NewOrder
+from bots.paper.prices import Wandering
 from bots.paper.units import ZERO
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bots.paper.exchange import Exchange
     from bots.paper.markets import Market
     from bots.paper.orders import Order
+    from bots.paper.prices import Prices
 
-__all__ = ["MAKER", "TAKER", "Flow", "PriceProcess"]
+__all__ = ["MAKER", "TAKER", "Flow"]
 
 MAKER = addresses.to_bech32(addresses.keccak(b"drover paper venue: background maker")[12:])
 TAKER = addresses.to_bech32(addresses.keccak(b"drover paper venue: background taker")[12:])
 _FORTUNE = Decimal(10**9)
-_STEP = 0.0003
-_PULL = 0.002
 _OFFSETS = (Decimal("0.0025"), Decimal("0.004"), Decimal("0.007"), Decimal("0.012"))
 """Distances of the makers' levels from the fair price, as fractions: outside of where bots quote."""
-_TAKE_PROBABILITY = 0.35
+_ROUND = 3
+"""Blocks after which a market is quoted anew."""
+_TAKE_PROBABILITY = 0.5
 _MAKER_NOTIONAL = 600
-_TAKER_NOTIONAL = 60
+_TAKER_NOTIONAL = 120
 _REACH = Decimal("0.003")
-
-
-class PriceProcess:
-    """A log price that wanders and is pulled back to where it began."""
-
-    def __init__(self, start: Decimal, rng: random.Random) -> None:
-        self._start = math.log(float(start))
-        self.log = self._start
-        """The logarithm of the fair price."""
-        self._rng = rng
-
-    def step(self) -> Decimal:
-        """Move one block on and return the fair price."""
-        self.log += self._rng.gauss(0, _STEP) + _PULL * (self._start - self.log)
-        return self.price
-
-    @property
-    def price(self) -> Decimal:
-        """The fair price now."""
-        return Decimal(str(math.exp(self.log)))
+_NOISE = 0.00005
+"""Standard deviation of what the reference price wanders off by in a block, as a fraction."""
+_NOISE_KEPT = 0.9
 
 
 class Flow:
     """The background accounts; one underlying has one price, so spot and perpetual stay together."""
 
-    def __init__(self, markets: dict[str, Market], seed: int) -> None:
+    def __init__(
+        self, markets: dict[str, Market], seed: int, recordings: Mapping[str, Prices] | None = None
+    ) -> None:
         self._rng = random.Random(seed)  # noqa: S311 - a market simulation, no cryptography
         self._markets = list(markets.values())
         self._turn = 0
+        self._moved = 0
         self._latest: dict[str, set[str]] = {}
-        self.prices: dict[str, PriceProcess] = {}
+        self.prices: dict[str, Prices] = dict(recordings or {})
+        """By the symbol of the base token."""
         for market in self._markets:
             if market.base.symbol not in self.prices:
-                self.prices[market.base.symbol] = PriceProcess(market.start_price, self._rng)
+                self.prices[market.base.symbol] = Wandering(market.start_price, self._rng)
+        self._noise = dict.fromkeys(self.prices, 0.0)
+        self._reference = {symbol: prices.price for symbol, prices in self.prices.items()}
 
     def fund(self, exchange: Exchange) -> None:
         """Give the background accounts their fortune, once."""
@@ -78,14 +71,17 @@ class Flow:
                 if not exchange.ledger.available[owner, token.denom]:
                     exchange.ledger.mint(owner, token.denom, _FORTUNE)
 
-    def restore(self, logs: dict[str, float], exchange: Exchange) -> None:
-        """Go on from the prices and quotes of an earlier run."""
-        for symbol, log in logs.items():
-            if symbol in self.prices:
-                self.prices[symbol].log = log
+    def restore(self, states: dict[tuple[str, str], float], exchange: Exchange) -> None:
+        """Go on from the prices and quotes of an earlier run; prices by source and symbol."""
+        for symbol, prices in self.prices.items():
+            prices.state = states.get((prices.kind, symbol), prices.state)
         owner = addresses.default_subaccount(MAKER)
         for market in self._markets:
             self._latest[market.id] = {order.hash for order in exchange.books[market.id].of(owner)}
+
+    def reference_price(self, market: Market) -> Decimal:
+        """Return the price elsewhere: the fair price one block ago, off by a few hundredths of a percent."""
+        return self._reference[market.base.symbol]
 
     def fair_price(self, market: Market) -> Decimal:
         """Return the fair price of a market, which is also its mark price."""
@@ -98,14 +94,22 @@ class Flow:
 
     def trade(self, exchange: Exchange) -> None:
         """Act once per block: one market is quoted anew, any market may see a taker."""
-        for process in self.prices.values():
-            process.step()
+        self._move(exchange.time_ms)
         for index, market in enumerate(self._markets):
-            if not exchange.books[market.id].levels[True] or self._turn % len(self._markets) == index:
+            levels = exchange.books[market.id].levels
+            if not (levels[True] and levels[False]) or self._turn % _ROUND == index % _ROUND:
                 self._quote(exchange, market)
             if self._rng.random() < _TAKE_PROBABILITY:
                 self._take(exchange, market)
         self._turn += 1
+
+    def _move(self, now: int) -> None:
+        seconds = max(now - (self._moved or now), 0) / 1000
+        self._moved = now
+        for symbol, prices in self.prices.items():
+            self._noise[symbol] = self._noise[symbol] * _NOISE_KEPT + self._rng.gauss(0, _NOISE)
+            self._reference[symbol] = prices.price * Decimal(str(math.exp(self._noise[symbol])))
+            prices.step(seconds)
 
     def _quote(self, exchange: Exchange, market: Market) -> None:
         """Quote anew; the quotes before these stay until the next time.

@@ -43,7 +43,9 @@ def rows(chain: Chain) -> Rows:
     found.update({("funding", market_id): _values(f) for market_id, f in exchange.funding.items()})
     found.update({("grant", key): value for key, value in chain.grants.plain().items()})
     if chain.flow is not None:
-        found.update({("price", symbol): (p.log,) for symbol, p in chain.flow.prices.items()})
+        found.update(
+            {("price", _joined((p.kind, symbol))): (p.state,) for symbol, p in chain.flow.prices.items()}
+        )
     return found
 
 
@@ -105,7 +107,7 @@ def _restore(chain: Chain, state: Mapping[str, list[tuple[str, Any]]]) -> None:
             exchange.funding[market_id] = _typed(Funding, values)
     chain.grants.load(dict(state.get("grant", [])))
     if chain.flow is not None:
-        chain.flow.restore({symbol: log for symbol, (log,) in state.get("price", [])}, exchange)
+        chain.flow.restore({_split(key): value for key, (value,) in state.get("price", [])}, exchange)
 
 
 def _restore_orders(chain: Chain, orders: Iterable[tuple[str, Any]]) -> None:

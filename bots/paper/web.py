@@ -84,7 +84,7 @@ class _Pages:
             return web.json_response(self._reference)
         flow, markets = self._chain.flow, self._chain.exchange.markets.values()
         prices = (
-            {m.id: decimal_text(flow.fair_price(m).quantize(m.price_tick / 100)) for m in markets}
+            {m.id: decimal_text(flow.reference_price(m).quantize(m.price_tick / 100)) for m in markets}
             if flow
             else {}
         )
