@@ -29,6 +29,8 @@ _TELLING = {
     "Terminated",
 }
 _REASON_LENGTH = 300
+_NO_VOLUME = "missing compatible host volumes"
+"""Nomad's word; a bot's job asks for one volume, its wallet's."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,15 @@ def _no_room(metric: dict[str, Any]) -> str:
     why = [
         f"{name} is used up on {count}" for name, count in (metric.get("DimensionExhausted") or {}).items()
     ]
-    why += [f"{name} rules out {count}" for name, count in (metric.get("ConstraintFiltered") or {}).items()]
+    why += [_ruled_out(name, count) for name, count in (metric.get("ConstraintFiltered") or {}).items()]
     nodes = metric["NodesEvaluated"]
     return _short(f"waits for room: none of {nodes} node{'s' * (nodes != 1)} can take it ({', '.join(why)})")
+
+
+def _ruled_out(name: str, count: int) -> str:
+    if name == _NO_VOLUME:
+        return f"its wallet's log volume is missing on {count}; `drover bootstrap` makes it"
+    return f"{name} rules out {count}"
 
 
 def _alive(  # noqa: PLR0911 - one return per state, in the order they are told apart

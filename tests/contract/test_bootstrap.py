@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,10 +54,19 @@ def run(vault: Vault, nomad: Nomad, env: Mapping[str, str] | None = None) -> dic
 
 def test_a_second_run_changes_nothing_and_keeps_every_secret(vault: Vault, nomad: Nomad) -> None:
     run(vault, nomad)
-    secrets = [vault.read(f"hub/data/{name}") for name in ("postgres/owner", "postgres/api", "api")]
+    names = (
+        "postgres/owner",
+        "postgres/api",
+        "postgres/bots",
+        "redis/admin",
+        "redis/api",
+        "redis/acl",
+        "api",
+    )
+    secrets = [vault.read(f"hub/data/{name}") for name in names]
     assert all(secrets)
     assert set(run(vault, nomad).values()) == {"unchanged"}
-    assert [vault.read(f"hub/data/{name}") for name in ("postgres/owner", "postgres/api", "api")] == secrets
+    assert [vault.read(f"hub/data/{name}") for name in names] == secrets
 
 
 def test_what_someone_altered_is_set_right(vault: Vault, nomad: Nomad) -> None:
@@ -72,6 +82,8 @@ def test_what_someone_altered_is_set_right(vault: Vault, nomad: Nomad) -> None:
         {"role_type": "jwt", "token_policies": ["api", "root-like"], "token_no_default_policy": False},
     )
     vault.delete("sys/policies/acl/wallet-repaired")
+    vault.delete("hub/metadata/redis/wallets/repaired")
+    vault.write("hub/data/redis/acl", {"data": {"file": "user default on nopass ~* +@all"}})
     vault.write(
         "auth/jwt-nomad/config", {"jwks_url": f"{nomad.address}/.well-known/jwks.json", "default_role": "api"}
     )
@@ -93,6 +105,8 @@ def test_what_someone_altered_is_set_right(vault: Vault, nomad: Nomad) -> None:
         "Vault policy api",
         "Vault policy wallet-repaired",
         "Vault role wallet-repaired",
+        "Vault secret hub/redis/wallets/repaired",
+        "Vault secret hub/redis/acl",
         "Vault role api",
         "Vault sign-in jwt-nomad, its keys",
         "Vault sign-in users, its tokens",
@@ -101,6 +115,14 @@ def test_what_someone_altered_is_set_right(vault: Vault, nomad: Nomad) -> None:
     assert [one["AuthMethod"] for one in rules] == ["drover-workloads"]
     assert nomad.get("/v1/namespace/bots")["Capabilities"]["EnabledTaskDrivers"] == ["docker"]
     assert "wallets/data" not in vault.read("sys/policies/acl/api")["policy"]
+    acl = vault.read("hub/data/redis/acl")["data"]["file"]
+    assert acl.startswith("user default off ")
+    password = vault.read("hub/data/redis/wallets/repaired")["data"]["password"]
+    assert (
+        f"user wallet-repaired on sanitize-payload #{sha256(password.encode()).hexdigest()} ~repaired.* "
+        in acl
+    )
+    assert password not in acl
     assert set(run(vault, nomad).values()) == {"unchanged"}
 
 

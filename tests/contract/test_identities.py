@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from api.models import BotId, BotSpec, BotType, Network
+from api.render import JobSettings, render_bot
 from ops.bootstrap import bootstrap
 from ops.keys import new_key
 from ops.nomad import Nomad
@@ -202,6 +205,7 @@ class TestKeys:
             "api",
             "api-migrate",
             "hub-postgres",
+            "hub-redis",
         ]
         granted = {
             (who, role)
@@ -222,9 +226,18 @@ class TestKeys:
         assert auth["lease_duration"] <= 900
         token = auth["client_token"]
         assert cluster.server.call(token, "GET", "wallets/data/wallet-1").status_code == 200
+        assert cluster.server.call(token, "GET", "hub/data/redis/wallets/wallet-1").status_code == 200
+        assert cluster.server.call(token, "GET", "hub/data/postgres/bots").status_code == 200
         assert cluster.server.call(token, "POST", "auth/token/renew-self", {}).status_code == 200
         for method, path in (
             ("GET", "wallets/data/wallet-10"),
+            ("GET", "hub/data/redis/wallets/wallet-10"),
+            ("GET", "hub/data/redis/wallets/wallet-1-x"),
+            ("POST", "hub/data/redis/wallets/wallet-1"),
+            ("LIST", "hub/metadata/redis/wallets"),
+            ("GET", "hub/data/redis/admin"),
+            ("GET", "hub/data/redis/api"),
+            ("GET", "hub/data/redis/acl"),
             ("POST", "wallets/data/wallet-1"),
             ("LIST", "wallets/metadata"),
             ("GET", "wallets/metadata/wallet-1"),
@@ -234,6 +247,49 @@ class TestKeys:
             ("GET", "auth/token/lookup-self"),
         ):
             assert cluster.server.call(token, method, path, {"data": {}}).status_code == 403, path
+
+    def test_redis_reads_hashes_and_one_password(self, cluster: Cluster) -> None:
+        jwt = cluster.probe("redis", "hub", "redis", group="redis")
+        token = cluster.server.login("hub-redis", jwt).json()["auth"]["client_token"]
+        for path, status in (
+            ("hub/data/redis/acl", 200),
+            ("hub/data/redis/reload", 200),
+            ("hub/data/redis/admin", 403),
+            ("hub/data/redis/wallets/wallet-1", 403),
+            ("wallets/data/wallet-1", 403),
+        ):
+            assert cluster.server.call(token, "GET", path).status_code == status, path
+
+    @pytest.mark.parametrize(
+        "extra", [{}, {"granter": "inj1granter"}, {"granter": "inj1granter", "subaccount": 0}]
+    )
+    def test_the_wallets_file_of_a_bot_says_what_the_secret_says(
+        self, cluster: Cluster, extra: dict[str, object]
+    ) -> None:
+        body = {"private_key": "00", "account": "inj1account"} | extra
+        cluster.vault.write("wallets/data/wallet-10", {"data": body})
+        spec = BotSpec(BotId("wallet-10", "inj-usdt", BotType.SPOT), Network.PAPER)
+        rendered = render_bot(spec, JobSettings("image", "h:1", "h:2", "h:3", "http://h:4"))
+        blocks = re.findall(r"^      template \{$.*?^      \}$", rendered, re.MULTILINE | re.DOTALL)
+        assert len(blocks) == 4
+        task = (
+            'task "bot" {\ndriver = "mock_driver"\nconfig {\nrun_for = "900s"\n}\n'
+            'vault {\nrole = "wallet-wallet-10"\nenv = false\n}\nenv {\nWALLET_ID = "wallet-10"\n}\n'
+            + "\n".join(blocks)
+            + "\nresources {\ncpu = 10\nmemory = 16\n}\n}"
+        )
+        allocation = cluster.start(str(spec.id), "bots", task)
+        secrets = cluster.nomad.task_folder(allocation, "bot") / "secrets"
+        wallet = json.loads((secrets / "wallet.json").read_text())
+        assert wallet.pop("key_version") > 1
+        assert wallet == {"account": "inj1account"} | extra
+        login = json.loads((secrets / "redis.json").read_text())
+        assert login == cluster.vault.read("hub/data/redis/wallets/wallet-10")["data"]
+        assert json.loads((secrets / "ledger.json").read_text())["username"] == "drover_bots"
+        for name in ("wallet.json", "redis.json", "ledger.json"):
+            file = (secrets / name).stat()
+            assert (file.st_mode & 0o777, file.st_uid) == (0o400, 10001)
+        cluster.nomad.call("DELETE", f"/v1/job/{spec.id}?namespace=bots&purge=true")
 
     def test_no_role_named_gets_nothing(self, cluster: Cluster) -> None:
         jwt = cluster.probe("wallet-1.norole.spot", "bots", "bot")
@@ -291,7 +347,12 @@ class TestApiInVault:
     def test_it_reads_names_and_its_own_secrets(self, cluster: Cluster, api: Api) -> None:
         listed = cluster.server.call(api.vault_token, "LIST", "wallets/metadata")
         assert set(WALLETS) <= set(listed.json()["data"]["keys"])
-        for path in ("wallets/metadata/wallet-1", "hub/data/postgres/api", "hub/data/api"):
+        for path in (
+            "wallets/metadata/wallet-1",
+            "hub/data/postgres/api",
+            "hub/data/redis/api",
+            "hub/data/api",
+        ):
             assert cluster.server.call(api.vault_token, "GET", path).status_code == 200, path
 
     @pytest.mark.parametrize(
@@ -303,6 +364,10 @@ class TestApiInVault:
             ("DELETE", "wallets/metadata/wallet-1"),
             ("GET", "wallets/subkeys/wallet-1"),
             ("GET", "hub/data/postgres/owner"),
+            ("GET", "hub/data/postgres/bots"),
+            ("GET", "hub/data/redis/admin"),
+            ("GET", "hub/data/redis/acl"),
+            ("GET", "hub/data/redis/wallets/wallet-1"),
             ("POST", "sys/policies/acl/api"),
             ("GET", "sys/policies/acl/api"),
             ("POST", "auth/jwt-nomad/role/api"),
@@ -318,10 +383,12 @@ class TestApiInVault:
     ) -> None:
         assert cluster.server.call(api.vault_token, method, path, {"data": {}}).status_code == 403
 
-    def test_the_migration_reads_two_passwords(self, cluster: Cluster, api: Api) -> None:
+    def test_the_migration_reads_three_passwords(self, cluster: Cluster, api: Api) -> None:
         for path, status in (
             ("hub/data/postgres/owner", 200),
             ("hub/data/postgres/api", 200),
+            ("hub/data/postgres/bots", 200),
+            ("hub/data/redis/admin", 403),
             ("hub/data/api", 403),
             ("wallets/metadata/wallet-1", 403),
             ("wallets/data/wallet-1", 403),
@@ -446,6 +513,17 @@ class TestApiInNomad:
             said = answer.text.strip()
             refused = answer.status_code == 403 or said == "Permission denied"
             assert refused or (path.startswith("/v1/vars") and said == "[]"), (path, said)
+
+    @pytest.mark.parametrize(("volume", "allowed"), [("logs-wallet-1", True), ("postgres", False)])
+    def test_it_mounts_log_volumes_and_no_other(
+        self, cluster: Cluster, api: Api, volume: str, *, allowed: bool
+    ) -> None:
+        mount = f'volume "v" {{\n type = "host"\n source = "{volume}"\n}}\n'
+        hcl = job("wallet-1.mount.spot", "bots", mount, TASK.format(task="bot"))
+        parsed = cluster.nomad.call("POST", "/v1/jobs/parse", {"JobHCL": hcl, "Canonicalize": True}).json()
+        answer = cluster.nomad.call("POST", "/v1/jobs", {"Job": parsed}, token=api.nomad_token)
+        assert (answer.status_code == 200) is allowed, answer.text
+        assert allowed or "Permission denied" in answer.text
 
     @pytest.mark.parametrize("exchanged", [False, True])
     def test_exec_is_refused(self, cluster: Cluster, api: Api, *, exchanged: bool) -> None:

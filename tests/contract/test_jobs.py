@@ -40,7 +40,8 @@ def namespaces(nomad_agent):
 
 def test_there_is_something_to_check():
     assert len(RENDERED) == 6
-    assert {"api.nomad.hcl", "postgres.nomad.hcl", "paper-venue.nomad.hcl"} <= {path.name for path in JOBS}
+    services = ("api", "postgres", "redis", "paper-venue")
+    assert {f"{name}.nomad.hcl" for name in services} <= {path.name for path in JOBS}
 
 
 @pytest.mark.parametrize("path", RENDERED + JOBS, ids=lambda path: path.name)

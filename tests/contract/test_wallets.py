@@ -71,7 +71,8 @@ class Drover:
 
 def everything(vault: Vault) -> list[object]:
     """Vault's wallets, roles and policies, to compare before and after."""
-    return [vault.list(path) for path in ("wallets/metadata", "auth/jwt-nomad/role", "sys/policies/acl")]
+    paths = ("wallets/metadata", "auth/jwt-nomad/role", "sys/policies/acl", "hub/metadata/redis/wallets")
+    return [*(vault.list(path) for path in paths), vault.read("hub/data/redis/acl")["data"]]
 
 
 def test_add_writes_secret_metadata_policy_and_role(drover: Drover, vault: Vault) -> None:
