@@ -15,7 +15,7 @@ from bots.injective.permission import NotGrantedError
 from bots.model import Batch, NewOrder, Quote, RejectedError, Side
 from bots.secret import Secret
 from tests.paper import BotProcess, VenueProcess, make_wallet, run, until
-from tests.parties import BATCH, PERP, SPOT, Party, parties
+from tests.parties import BATCH, PERP, SPOT, USDT, Party, parties
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -116,6 +116,38 @@ def test_two_real_bots_trade_with_a_key_that_can_do_nothing_else(
     assert {(trade["subaccount_id"], trade["signer"]) for trade in trades} == {(subaccount, address)}
     logged = [event["trade_id"] for bot in running for event in bot.events("fill")]
     assert sorted(logged) == sorted(trade["trade_id"] for trade in trades)
+
+
+def test_a_real_bot_waits_for_its_grant_and_says_so(
+    venue: VenueProcess, bots: Callable[..., BotProcess], tmp_path: Path
+) -> None:
+    address = make_wallet(tmp_path, f"{9991:064x}")
+    venue.faucet(address)
+
+    async def act(*, grant: bool) -> str:
+        owner = Party(venue, 9992)
+        venue.faucet(owner.address)
+        if grant:
+            grantee = Party(venue, 9991)
+            deposit = owner.composer.msg_deposit(owner.address, owner.sub(1), 1_000_000_000, USDT)
+            assert (await owner.do(deposit, owner.grant(grantee)))["code"] == 0
+            await grantee.client.close_chain_channel()
+            await grantee.client.close_chain_stream_channel()
+        await owner.client.close_chain_channel()
+        await owner.client.close_chain_stream_channel()
+        return owner.address
+
+    account = run(act(grant=False))
+    content = {"account": account, "key_version": 1, "granter": account, "subaccount": 1}
+    (tmp_path / "wallet.json").write_text(json.dumps(content))
+    bot = bots(venue, tmp_path, "inj-usdt", "spot", LOG_LEVEL="DEBUG")
+    until(lambda: "nothing is granted" in bot.log.read_text(), f"the bot says what is missing: {bot.log}")
+    assert bot.process.poll() is None
+    assert venue.orders(account) == []
+    run(act(grant=True))
+    until(lambda: venue.orders(account), f"the bot trades once it may: {bot.log}", 40)
+    assert bot.end() == 0
+    assert venue.orders(account) == []
 
 
 async def told(blocks: AsyncIterator[Any], cid: str) -> tuple[str, dict[str, int]]:
