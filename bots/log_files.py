@@ -35,12 +35,15 @@ _FIRST_LINE = re.compile(rb'\{"ts": "(\d{4}-\d\d-\d\d)T')
 
 
 class DailyFile:
-    """`name.log` in a bot's own folder; older parts are `name.log.<day>.<number>`, counted from 1."""
+    """`name.log` in a bot's own folder; older parts are `name.log.<day>.<number>`.
+
+    The number counts what was put aside in the folder that day, so all parts have one order.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._fd = -1
-        self._day = date.min
+        self._day = ""
         self._torn = False
 
     def append(self, line: bytes, day: date) -> None:
@@ -53,8 +56,8 @@ class DailyFile:
             self._open(day)
         size = os.fstat(self._fd).st_size
         if not size:
-            self._day = day
-        elif day > self._day or size + len(line) > _FILE_BYTES:
+            self._day = str(day)
+        elif str(day) > self._day or size + len(line) > _FILE_BYTES:
             self._rotate(day)
         self._write(line)
 
@@ -82,9 +85,9 @@ class DailyFile:
         first = _FIRST_LINE.match(os.pread(self._fd, 40, 0))
         status = os.fstat(self._fd)
         if first:
-            self._day = date.fromisoformat(first[1].decode())
+            self._day = first[1].decode()
         else:
-            self._day = datetime.fromtimestamp(status.st_mtime, UTC).date() if status.st_size else day
+            self._day = str(datetime.fromtimestamp(status.st_mtime, UTC).date() if status.st_size else day)
 
     def close(self) -> None:
         """Let go of the file; another line opens it again."""
@@ -99,7 +102,9 @@ class DailyFile:
             if not alone:
                 return
             if self._is_current():
-                number = 1 + max((n for d, n in self._parts() if d == self._day), default=0)
+                number = 1 + max(
+                    (int(part[2]) for part, _ in self._parts() if part[1] == self._day), default=0
+                )
                 self._path.rename(f"{self._path}.{self._day}.{number}")
             self._prune(day)
         self._open(day)
@@ -115,18 +120,18 @@ class DailyFile:
         finally:
             os.close(lock)
 
-    def _parts(self) -> list[tuple[date, int]]:
-        names = (_OLD.fullmatch(path.name) for path in self._path.parent.glob(f"{self._path.name}.*"))
-        return [(date.fromisoformat(name[1]), int(name[2])) for name in names if name]
+    def _parts(self) -> list[tuple[re.Match[str], Path]]:
+        """Return what was put aside: of this file and of the others in the folder."""
+        found = ((_OLD.fullmatch(path.name), path) for path in self._path.parent.iterdir())
+        return [(match, path) for match, path in found if match]
 
     def _prune(self, today: date) -> None:
         """Remove what is too old, then the oldest until all files of the folder fit."""
         first_day = str(today - timedelta(days=_DAYS - 1))
-        old = [(match, path) for path in self._path.parent.iterdir() if (match := _OLD.fullmatch(path.name))]
-        old.sort(key=lambda item: (item[0][1], item[1].stat().st_mtime))
+        parts = sorted(self._parts(), key=lambda part: (part[0][1], int(part[0][2])))
         room = _FOLDER_BYTES - _FILES * _FILE_BYTES
-        total = sum(path.stat().st_size for _, path in old)
-        for match, path in old:
+        total = sum(path.stat().st_size for _, path in parts)
+        for match, path in parts:
             if match[1] < first_day or total > room:
                 total -= path.stat().st_size
                 path.unlink()
@@ -156,11 +161,13 @@ class FileHandler(logging.Handler):
         if self._lost and time.monotonic() < self._retry_at:
             self._lost += 1
             return
-        line = f"{self.format(record)}\n".encode()
         try:
+            line = f"{self.format(record)}\n".encode()
             self._file.append(line, datetime.fromtimestamp(record.created, UTC).date())
         except OSError as error:
             self._failed(error)
+        except Exception:  # noqa: BLE001 - as the standard's handlers do: a line that fails must not stop the bot
+            self.handleError(record)
         else:
             self._worked()
 
