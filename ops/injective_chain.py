@@ -6,12 +6,11 @@ An owner's key is held for the one transaction that it signs, and is written now
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]  # ships no types
 from pyinjective.async_client_v2 import AsyncClient
 from pyinjective.client.model.pagination import PaginationOption
 from pyinjective.composer_v2 import Composer
@@ -38,6 +37,9 @@ if TYPE_CHECKING:
     from ops.secret import Secret
 
 __all__ = ["InjectiveChain"]
+
+# The SDK's warnings are about what is told here in other words.
+logging.getLogger("pyinjective").setLevel(logging.CRITICAL)
 
 _BLOCK_SECONDS = 30.0
 _POLL_SECONDS = 0.3
@@ -120,35 +122,6 @@ class InjectiveChain:
 
     # ---- sending
 
-    def unsigned(self, messages: Sequence[Any]) -> str:
-        """Return a transaction without signature as JSON, for the chain's own command line to sign."""
-        body = [
-            {
-                "@type": f"/{message.DESCRIPTOR.full_name}",
-                **MessageToDict(message, preserving_proto_field_name=True),
-            }
-            for message in messages
-        ]
-        gas = 200_000 + 150_000 * len(messages)
-        fee = {"denom": "inj", "amount": str(gas * 160_000_000)}
-        return json.dumps(
-            {
-                "body": {
-                    "messages": body,
-                    "memo": "",
-                    "timeout_height": "0",
-                    "extension_options": [],
-                    "non_critical_extension_options": [],
-                },
-                "auth_info": {
-                    "signer_infos": [],
-                    "fee": {"amount": [fee], "gas_limit": str(gas), "payer": "", "granter": ""},
-                },
-                "signatures": [],
-            },
-            indent=2,
-        )
-
     def send(self, key: Secret, messages: Sequence[Any]) -> str:
         """Sign, send and wait for the block; returns the transaction's hash.
 
@@ -158,9 +131,7 @@ class InjectiveChain:
         return str(self._run(lambda client: self._send(client, key, messages)))
 
     async def _send(self, client: Any, key: Secret, messages: Sequence[Any]) -> str:
-        owner = address_of(key)
-        if await client.fetch_account(owner) is None:
-            raise OpsError(f"{owner} does not exist on {self._name} yet; send it some INJ for the fee first.")
+        await self._load_account(client, address_of(key))
         price = int(await client.current_chain_gas_price() * _GAS_MARGIN)
         broadcaster = MsgBroadcasterWithPk.new_using_simulation(
             network=client.network,
@@ -172,6 +143,17 @@ class InjectiveChain:
         answer = (await broadcaster.broadcast(list(messages)))["txResponse"]
         _require_good(answer)
         return await _booked(client, str(answer["txhash"]))
+
+    async def _load_account(self, client: Any, owner: str) -> None:
+        """Let the client know number and sequence; the SDK hides why not, the query beneath tells."""
+        if await client.fetch_account(owner) is not None:
+            return
+        try:
+            await client.auth_api.fetch_account(owner)
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.NOT_FOUND:
+                raise
+        raise OpsError(f"{owner} does not exist on {self._name} yet; send it some INJ for the fee first.")
 
     def _run(self, work: Callable[[Any], Awaitable[Any]]) -> Any:
         try:
@@ -209,6 +191,8 @@ async def _tokens(client: Any, market_ids: Sequence[str]) -> dict[str, tuple[str
     markets = {**await client.all_spot_markets(), **await client.all_derivative_markets()}
     found: dict[str, tuple[str, int]] = {"INJ": ("inj", 18)}
     for market in (markets[market_id] for market_id in market_ids if market_id in markets):
+        if market.quote_token is None:
+            raise OpsError("The list of tokens could not be fetched; try again.")
         for token in (getattr(market, "base_token", None), market.quote_token):
             if token is None:
                 continue

@@ -13,6 +13,7 @@ from ops.errors import OpsError
 from ops.key_input import ask_key, read_key_file
 from ops.keys import address_of
 from ops.settings import write_private
+from ops.unsigned import unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,7 +67,7 @@ def sign(chain: InjectiveChain, row: WalletRow, messages: Sequence[Any], how: Si
         OpsError: it is not the owner's key, the file is not closed, or the chain refuses.
     """
     if how.out is not None:
-        write_private(how.out, chain.unsigned(messages))
+        write_private(how.out, unsigned(messages))
         click.echo(
             f"{how.out} holds the transaction, unsigned. Where the owner's key is, look at it, then:\n"
             f"  injectived tx sign {how.out.name} --from {row.account} --chain-id {chain.chain_id} "
