@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bots import cid as cids
+from bots.ledger_pump import Pump
 from bots.ledger_records import (
     Identity,
     OrderStatus,
@@ -27,7 +26,7 @@ from bots.ledger_records import (
 from bots.ledger_seen import SeenFill, SeenFills, place, plain
 from bots.ledger_sql import LedgerUnavailableError, Postgres, StoredOrder
 from bots.pnl import Book
-from bots.spool import Spool, SpoolError
+from bots.spool import SpoolError
 
 if TYPE_CHECKING:
     from datetime import date
@@ -48,11 +47,6 @@ __all__ = [
     "StoredOrder",
 ]
 
-_BATCH = 500
-_GATHER = 0.02
-"""Seconds in which records gather into one batch."""
-_BACKOFF = (0.25, 5.0)
-_ADOPT_SECONDS = 30.0
 _REMEMBER = timedelta(minutes=2)
 """How far before the cursor fills are still known to be recorded."""
 
@@ -76,22 +70,15 @@ class Ledger:
         self.complete_until: datetime | None = None
         """All fills before are recorded."""
         self._who = who
-        self._log = log
-        self._spool = Spool(folder)
-        self._postgres = Postgres(login)
-        self._task: asyncio.Task[None] | None = None
-        self._news, self._idle, self._opened = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._oldest: float | None = None
-        self._away = "not connected yet"
+        self._pump = Pump(login, folder, who, log, on_batch=self._begin, when_written=self._fold)
+        self._opened = asyncio.Event()
         self._tag = cids.tag(who.bot_id)
         self._seen = SeenFills()
-        self._overfilled = ""
-        self._meanwhile: list[tuple[Fill, SeenFill]] | None = None
-        self._closing = False
+        self._meanwhile: list[tuple[Fill, SeenFill]] = []
         self._day: tuple[date, Decimal] | None = None
         self._last_at: datetime | None = None
         self._unfinished: tuple[StoredOrder, ...] = ()
-        self._refold = True
+        self._stale = True
 
     # ---- life
 
@@ -101,9 +88,7 @@ class Ledger:
         Raises:
             SpoolError: the queue's folder cannot be used.
         """
-        self._spool.open()
-        self._news.set()
-        self._task = asyncio.create_task(self._run())
+        await self._pump.start()
 
     async def opening(self, timeout: float) -> Opening:  # noqa: ASYNC109 - its end is a refusal with the reason
         """Return what the bot begins with, once all that predecessors left is in Postgres.
@@ -120,50 +105,36 @@ class Ledger:
 
     async def drained(self, timeout: float) -> bool:  # noqa: ASYNC109 - its end is an answer, no error
         """Wait until everything recorded is in Postgres; returns whether it is."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await self._idle.wait()
-        return self._idle.is_set()
+        return await self._pump.drained(timeout)
 
     async def close(self, deadline: float) -> bool:
         """Write what is left for at most `deadline` seconds; returns whether all is in Postgres.
 
         What is not stays in the queue's folder for the next process, and fills at the venue.
         """
-        done = await self.drained(deadline)
-        self._closing = True
-        self._news.set()
-        # Cut before it is cancelled: psycopg answers a cancellation by asking the server, which may hang.
-        self._postgres.cut()
-        if self._task is not None:
-            await asyncio.wait({self._task}, timeout=1)
-            self._task.cancel()
-            await asyncio.wait({self._task})
-        self._postgres.cut()
-        self._spool.close()
-        return done
+        return await self._pump.close(deadline)
 
     @property
     def lag(self) -> float:
         """Seconds for which the oldest record has been waiting for Postgres; 0 when all is in."""
-        return 0.0 if self._oldest is None else max(0.0, time.time() - self._oldest)
+        return self._pump.lag
 
     @property
     def problem(self) -> str:
         """Why no more may be traded, whatever the lag: no room on disk, or impossible fills; else empty."""
-        return self._spool.problem or self._overfilled
+        return self._pump.problem
 
     @property
     def away(self) -> str:
         """Why Postgres takes nothing, in a few words; empty while it does."""
-        return self._away
+        return self._pump.away
 
     # ---- what is recorded
 
     def order_sent(self, order: NewOrder, tx_hash: str, at: datetime) -> None:
         """Record an order that was sent, whether or not an answer came."""
         parsed = cids.parse(order.cid)
-        self._record(sent_record(order, tx_hash, parsed.fence if parsed else None, at))
+        self._pump.put(sent_record(order, tx_hash, parsed.fence if parsed else None, at))
 
     def order_update(  # noqa: PLR0913, PLR0917 - what the venue says of one order
         self,
@@ -182,7 +153,7 @@ class Ledger:
         parsed = cids.parse(cid)
         if (parsed.tag != self._tag) if parsed else not order_hash:
             return
-        self._record(update_record(cid, status, order_hash, filled, at, reason))
+        self._pump.put(update_record(cid, status, order_hash, filled, at, reason))
 
     def fill(self, fill: Fill) -> bool:
         """Record a fill and count it in the book; returns False when it was recorded before.
@@ -193,11 +164,10 @@ class Ledger:
         if number is None or (parsed and parsed.tag != self._tag):
             return False
         seen = SeenFill(place(fill), number, plain(fill.trade_id), fill.at)
-        if not self._record(fill_record(fill, seen)):
+        if not self._pump.put(fill_record(fill, seen)):
             return False
         self._seen.add(seen)
-        if self._meanwhile is not None:
-            self._meanwhile.append((fill, seen))
+        self._meanwhile.append((fill, seen))
         self._count(fill)
         return True
 
@@ -207,9 +177,9 @@ class Ledger:
         It reaches Postgres after them. With records dropped it is no longer true, and is left out: the next
         process then looks everything up from the last moment that was.
         """
-        if self._spool.dropped or (self.complete_until and until <= self.complete_until):
+        if self._pump.dropped or (self.complete_until and until <= self.complete_until):
             return
-        if self._record(cursor_record(until)):
+        if self._pump.put(cursor_record(until)):
             self.complete_until = until
             self._seen.forget(until - _REMEMBER)
 
@@ -218,86 +188,32 @@ class Ledger:
         day, total = now.astimezone(UTC).date(), self.book.total(mark)
         if self._day is None or self._day[0] != day:
             self._day = (day, total)
-            self._record(day_record(day, total, now, anew=False))
+            self._pump.put(day_record(day, total, now, anew=False))
         return total - self._day[1]
 
     def reset_day(self, mark: Decimal, now: datetime) -> None:
         """Let the day's profit count from now: an operator has cleared a halt."""
         day, total = now.astimezone(UTC).date(), self.book.total(mark)
         self._day = (day, total)
-        self._record(day_record(day, total, now, anew=True))
-
-    def _record(self, record: dict[str, Any]) -> bool:
-        now = time.time()
-        if not self._spool.append({**record, **self._who.fields(), "recorded": now}):
-            return False
-        if self._oldest is None:
-            self._oldest = now
-        self._idle.clear()
-        self._news.set()
-        return True
+        self._pump.put(day_record(day, total, now, anew=True))
 
     def _count(self, fill: Fill) -> None:
         if self._last_at and fill.at < self._last_at:
             # A late fill: the total is right, its split into realised and unrealised is not yet.
-            self._refold = True
+            self._stale = True
         self._last_at = max(fill.at, self._last_at or fill.at)
         self.book = self.book.filled(fill.side, fill.price, fill.quantity, fill.fee)
 
-    # ---- to Postgres
+    def _begin(self) -> None:
+        """Note that what comes from now on is not in the batch that is being written."""
+        self._meanwhile = []
 
-    async def _run(self) -> None:
-        delay = _BACKOFF[0]
-        while not self._closing:
-            await self._wait()
-            try:
-                await self._drain()
-                if self._refold:
-                    await self._fold()
-            except Exception as error:  # noqa: BLE001 - a defect must stop trading by the lag, not vanish with this task
-                text = str(error) if isinstance(error, LedgerUnavailableError) else f"{error!r}"[:200]
-                if self._away != text and not self._closing:
-                    self._log.warning("ledger_away", error=text)
-                self._away = text
-                self._news.set()
-                await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311 - jitter, no cryptography
-                delay = min(2 * delay, _BACKOFF[1])
-            else:
-                if self._away:
-                    self._log.info("ledger_connected")
-                self._away, delay = "", _BACKOFF[0]
-
-    async def _wait(self) -> None:
-        """Wait for records; now and then look for those of a process that has died."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_ADOPT_SECONDS):
-                await self._news.wait()
-                await asyncio.sleep(_GATHER)
-        self._news.clear()
-        self._spool.adopt()
-
-    async def _drain(self) -> None:
-        while records := self._spool.peek(_BATCH):
-            self._oldest = float(records[0]["recorded"])
-            await asyncio.to_thread(self._spool.sync)
-            overfilled = await self._postgres.write(self._who, records)
-            self._spool.done(len(records))
-            if overfilled:
-                self._overfilled = f"order {overfilled[0]} has more fills than it asked for"
-                self._log.error("ledger_overfilled", orders=overfilled)
-        self._oldest = None
-        self._idle.set()
-
-    async def _fold(self) -> None:
-        """Read the book anew, and add what is recorded meanwhile; all before is in Postgres."""
-        self._meanwhile, self._refold = [], False
-        try:
-            state = await self._postgres.read(self._who, datetime.now(UTC).date(), _REMEMBER)
-        except LedgerUnavailableError:
-            self._refold = True
-            raise
-        finally:
-            meanwhile, self._meanwhile = self._meanwhile, None
+    async def _fold(self, postgres: Postgres) -> None:
+        """Read the book anew if it is stale, and add what came meanwhile; all before is written."""
+        if not self._stale:
+            return
+        state = await postgres.read(self._who, datetime.now(UTC).date(), _REMEMBER)
+        meanwhile, self._meanwhile, self._stale = self._meanwhile, [], False
         self.book, self._last_at = state.book, state.last_at
         written = {(seen.place, seen.nth) for seen in state.seen}
         for fill, seen in meanwhile:

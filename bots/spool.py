@@ -43,6 +43,7 @@ class Spool:
         self._left: deque[SpoolFile] = deque()
         self._memory: deque[dict[str, Any]] = deque()
         self._source: SpoolFile | None = None
+        self._peeked = 0
         self._disk_problem = ""
         self.dropped = 0
         """Records for which there was no room at all."""
@@ -126,8 +127,15 @@ class Spool:
                 self._source = file
                 return records
             self._finish(file)
-        self._source = None
-        return [self._memory[index] for index in range(min(count, len(self._memory)))]
+        self._source, self._peeked = None, min(count, len(self._memory))
+        return [self._memory[index] for index in range(self._peeked)]
+
+    @property
+    def peeked_all(self) -> bool:
+        """Whether nothing waits behind what the last `peek` returned."""
+        if self._source is None:
+            return len(self._memory) <= self._peeked
+        return self._source is self._own and self._source.peeked_all and not self._memory
 
     def done(self, count: int) -> None:
         """Forget the first `count` records of the last `peek`."""

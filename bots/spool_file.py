@@ -49,6 +49,11 @@ class SpoolFile:
         """Whether all has been read and done with."""
         return self._read >= self.size
 
+    @property
+    def peeked_all(self) -> bool:
+        """Whether the last `peek` reached the end, as it is now."""
+        return (self._ends[-1] if self._ends else self._read) >= self.size
+
     def lock(self) -> None:
         """Take the file's lock, which the kernel gives back when the process ends, however it ends."""
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -265,9 +265,25 @@ class TestOpening:
                 ledger.fill(fill(1000 * round_ + count))
                 count += 1
                 await asyncio.sleep(0.002)
-            await ledger.drained(5)
+            await opening
+            assert await ledger.drained(5)
             assert ledger.book.fills == rows("SELECT count(*) FROM fills")[0][0] >= count
             await ledger.close(1)
+
+
+async def test_a_stream_of_records_without_a_pause_does_not_keep_the_bot_from_opening(login, folder, rows):
+    ledger = Ledger(login, folder, WHO, LOG)
+    await ledger.start()
+    opening, count = asyncio.create_task(ledger.opening(10)), 0
+    while not opening.done():
+        for _ in range(20):
+            ledger.fill(fill(count))
+            count += 1
+        await asyncio.sleep(0)
+    await opening
+    assert await ledger.drained(20)
+    assert ledger.book.fills == rows("SELECT count(*) FROM fills")[0][0] == count
+    await ledger.close(1)
 
 
 class TestAway:
