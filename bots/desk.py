@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -65,9 +66,15 @@ class Desk:
     inventory: Inventory = field(default_factory=Inventory)
     venue_price: Decimal | None = None
     """Mid price on the trading network."""
-    ledger_open: bool = False
+    ledger_opened: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the ledger has told what was traded before, and the history what it lacked."""
     turned_at: float = field(default_factory=time.monotonic)
     """When the bot's own loop last turned."""
+
+    @property
+    def ledger_open(self) -> bool:
+        """Whether position and profit are known."""
+        return self.ledger_opened.is_set()
 
     def turn(self) -> None:
         """Note that the bot's loop turns."""

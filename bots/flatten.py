@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from bots import risk
 from bots.canceller import cancel_everything, settle
-from bots.model import Batch, MarketInfo, MarketView, NewOrder, Quote, Side
+from bots.lease import height_cap
+from bots.model import Batch, ExchangeError, MarketInfo, MarketView, NewOrder, Quote, Side
 from bots.working import InFlight
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["closing_quote", "flatten"]
 
 _SECONDS = 8.0
-_BLOCKS = 10
+_SLOW_BLOCK = 1.0
+"""Seconds; taken while no two blocks were seen."""
 _FILL_SECONDS = 2.0
 _BPS = Decimal(10_000)
 
@@ -94,15 +96,18 @@ def _permitted(parts: Parts, held: _Held) -> Quote | None:
 
 
 async def _close_some(parts: Parts, quote: Quote) -> None:
-    exchange, fence = parts.exchange, parts.lease.fence
+    exchange, lease, fence = parts.exchange, parts.lease, parts.lease.fence
     height = await exchange.sync_height()
+    if height <= lease.horizon:
+        raise ExchangeError("an earlier tenure's transaction may still come into a block")
+    cap = height_cap(height, lease.remaining, parts.feed.block_seconds or _SLOW_BLOCK)
     # No margin makes a derivative's order reduce-only.
     order = NewOrder(parts.quoter.new_cid(), quote)
 
     async def permit(timeout_height: int) -> None:
-        await parts.lease.permit(timeout_height, fence=fence)
+        await lease.permit(timeout_height, fence=fence)
 
-    tx_hash, timeout_height = await exchange.submit(Batch(create=(order,)), permit, height + _BLOCKS)
+    tx_hash, timeout_height = await exchange.submit(Batch(create=(order,)), permit, cap)
     parts.books.sent([order], tx_hash, parts.feed.time or parts.started)
     await settle(exchange, InFlight(tx_hash, timeout_height, height, set()), parts.log)
     await asyncio.sleep(_FILL_SECONDS)

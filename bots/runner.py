@@ -88,8 +88,7 @@ class Bot:
 
     async def _look_up(self) -> None:
         """Ask the venue's history now and then, and after each break."""
-        while not self.desk.ledger_open:
-            await asyncio.sleep(_TURN_SECONDS)
+        await self.desk.ledger_opened.wait()
         parts = self._parts
         await keep_caught_up(parts.exchange.history, parts.ledger, parts.log, self._broke)
 

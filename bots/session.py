@@ -31,7 +31,8 @@ _LEAST_BLOCKS = 2
 """A transaction with less time than that would mostly time out."""
 _FARTHEST_HORIZON = 1000
 """Blocks; no lease allows a timeout height so far ahead: it is that of a chain that began anew."""
-_OPENING_SECONDS = 1.0
+_OPENING_SECONDS = 0.2
+_OPENING_AGAIN_SECONDS = 1.0
 
 
 class LeaseLostError(Exception):
@@ -103,11 +104,11 @@ class Session:
         try:
             opening = await self._parts.ledger.opening(_OPENING_SECONDS)
         except LedgerUnavailableError as error:
-            self._opening_at = now + _OPENING_SECONDS
+            self._opening_at = now + _OPENING_AGAIN_SECONDS
             self._log.debug("ledger_waited_for", error=str(error))
             return
         await catch_up(self._exchange.history(), self._parts.ledger, self._log)
-        desk.ledger_open = True
+        desk.ledger_opened.set()
         left = [(order.order_id, order.order_hash or "") for order in opening.unfinished]
         # The book was emptied at the beginning of the tenure: of these, only our own can be in it now.
         self._parts.books.gone([one for one in left if one[0] not in desk.orders.open], self._time)

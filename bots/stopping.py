@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bots.canceller import cancel_everything
@@ -60,7 +61,12 @@ class Stopping:
         return 0 if good else 1
 
     def _last_status(self, *, good: bool) -> dict[str, object]:
-        return {"state": "stopped", "bot_id": self._parts.bot_id, "clean": good, "heartbeat": time.time()}
+        return {
+            "state": "stopped",
+            "bot_id": self._parts.bot_id,
+            "clean": good,
+            "heartbeat": datetime.now(UTC).isoformat(),
+        }
 
     async def _may_tidy(self) -> bool:
         """Wait for the lease while another process may hold it; returns whether the orders are ours to end.
