@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from ops import docker
 from ops.errors import OpsError
@@ -42,6 +44,7 @@ class Redis:
         self._redis = redis.Redis(
             host=host, port=int(port), username="admin", password=password, decode_responses=True,
             socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 1),  # a person waits; by default ten tries, seconds apart
         )  # fmt: skip
 
     def apply(self, acl: str) -> int:

@@ -228,6 +228,24 @@ def test_remove_takes_every_trace(drover: Drover, vault: Vault) -> None:
     assert "no wallet w-rm" in str(drover("remove", "w-rm", "--yes").exception)
 
 
+def test_a_wallet_has_a_place_for_logs_on_every_node_which_outlives_it(drover: Drover, nomad: Nomad) -> None:
+    def volumes() -> list[tuple[str, str, str]]:
+        found = nomad.get("/v1/volumes", type="host", namespace="bots")
+        return [(one["Name"], one["State"], one["NodeID"]) for one in found if one["Name"] == "logs-w-logs"]
+
+    added = drover("add", "w-logs", stdin=new_key().reveal())
+    assert added.exit_code == 0, added.output
+    node = nomad.get("/v1/nodes")[0]["ID"]
+    assert volumes() == [("logs-w-logs", "ready", node)]
+    kept = drover("remove", "w-logs", "--yes")
+    assert "stay in Nomad's volume logs-w-logs" in kept.output
+    assert volumes() == [("logs-w-logs", "ready", node)]
+    assert drover("add", "w-logs", stdin=new_key().reveal()).exit_code == 0
+    gone = drover("remove", "w-logs", "--yes", "--logs")
+    assert gone.exit_code == 0, gone.output
+    assert volumes() == []
+
+
 def test_remove_refuses_while_a_bot_may_run(nomad_agent: NomadAgent, vault: Vault, nomad: Nomad) -> None:
     add_wallet(vault, NewWallet("w-busy", new_key()))
     add_wallet(vault, NewWallet("w-busy-2", new_key()))

@@ -49,6 +49,15 @@ def test_what_nomad_said(board, job, phase, reason, restarts):
     assert (verdict.phase, verdict.reason, verdict.restarts) == (phase, reason, restarts)
 
 
+def test_a_missing_log_volume_is_said_with_what_to_do():
+    # As Nomad 1.11.2 says it of two nodes without the volume.
+    metric = {"NodesEvaluated": 2, "ConstraintFiltered": {"missing compatible host volumes": 2}}
+    evaluation = {"Status": "blocked", "ModifyIndex": 5, "FailedTGAllocs": {"bot": metric}}
+    verdict = judge({"Stop": False}, [], [evaluation], NOW)
+    assert verdict.phase is Phase.PENDING
+    assert verdict.reason.endswith("(its wallet's log volume is missing on 2; `drover bootstrap` makes it)")
+
+
 def test_a_missing_image_is_failed(board):
     verdict = board.verdict("w1.noimg.spot", NOW)
     assert verdict.phase is Phase.FAILED
