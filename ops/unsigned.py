@@ -19,7 +19,7 @@ _GAS_PRICE = 160_000_000
 
 
 def unsigned(messages: Sequence[Any]) -> str:
-    """Return the JSON of `cosmos.tx.v1beta1.Tx` with these messages and a fee that suffices, and no signature."""
+    """Return the JSON of `cosmos.tx.v1beta1.Tx` with these messages, a fee that suffices, no signature."""
     gas = _GAS_BASE + _GAS_PER_MESSAGE * len(messages)
     fee = {
         "amount": [{"denom": "inj", "amount": str(gas * _GAS_PRICE)}],
