@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Indexer"]
 
+_FAR = 2**62
+"""More rows than any history has; sqlite's numbers end at 2^63."""
 _PAGE = 100
 """Rows of an answer, at most and when nothing is asked for."""
 
@@ -138,7 +140,7 @@ def _query(request: Any, of_this_kind: list[str]) -> TradeQuery:
         fee_recipient=request.fee_recipient,
         start=request.start_time,
         end=request.end_time,
-        skip=max(request.skip, 0),
+        skip=min(max(request.skip, 0), _FAR),
         limit=_limit(request),
     )
 

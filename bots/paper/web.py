@@ -25,6 +25,7 @@ FAUCET = {"INJ": Decimal(100), "USDT": Decimal(10_000), "TIA": Decimal(500), "AP
 """The faucet fills each bank balance up to this, in human units."""
 
 
+_DIGITS = 18
 _PAGE = 1000
 """Transactions of one answer."""
 
@@ -106,8 +107,8 @@ class _Pages:
         try:
             query = TradeQuery(
                 owner=_subaccount_prefix(request),
-                after=int(request.query.get("after", "0")),
-                limit=int(request.query.get("limit", "-1")),
+                after=_number(request, "after", 0),
+                limit=_number(request, "limit", -1),
                 oldest_first=True,
             )
         except ValueError as error:
@@ -141,8 +142,8 @@ class _Pages:
     async def transactions(self, request: web.Request) -> web.Response:
         """Answer what was delivered, oldest first, as base64 of protobuf; `after` is a page's last `seq`."""
         try:
-            after = int(request.query.get("after", "0"))
-            limit = min(int(request.query.get("limit", _PAGE)), _PAGE)
+            after = _number(request, "after", 0)
+            limit = min(_number(request, "limit", _PAGE), _PAGE)
         except ValueError as error:
             return _bad_request(str(error))
         found = [
@@ -158,6 +159,18 @@ def _base64(data: bytes) -> str:
 
 def _subaccount_prefix(request: web.Request) -> str:
     return addresses.default_subaccount(request.query.get("address", ""))[:42]
+
+
+def _number(request: web.Request, name: str, default: int) -> int:
+    """Read a whole number of the query.
+
+    Raises:
+        ValueError: it is none, or longer than the history's numbers.
+    """
+    text = request.query.get(name, str(default))
+    if len(text) > _DIGITS or not text.removeprefix("-").isdecimal():
+        raise ValueError(f"{name} is {text[:40]!r}; write a whole number")
+    return int(text)
 
 
 def _bad_request(message: str) -> web.Response:

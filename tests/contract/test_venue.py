@@ -248,6 +248,8 @@ def test_the_http_side_answers_and_refuses(venue: VenueProcess) -> None:
     for bad in ({}, [], {"address": "inj1nonsense"}, {"address": 5}):
         assert get_json(f"{venue.http}/faucet", bad)["status"] == 400
     assert get_json(f"{venue.http}/trades?address=x")["status"] == 400
+    for bad in ("after=x", "after=99999999999999999999", "limit=1e3", "limit=-"):
+        assert get_json(f"{venue.http}/trades?address={address}&{bad}")["status"] == 400
     assert set(get_json(f"{venue.http}/reference.json")["prices"]) >= {SPOT, PERP}
 
 
