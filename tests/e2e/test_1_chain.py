@@ -45,6 +45,7 @@ def test_nothing_listens_outside_loopback_and_bridge(live: Any) -> None:
     assert {one for one in new if one[0] not in allowed} == set()
     assert ("127.0.0.1", live.cluster.ports.page) in new
     assert (docker.bridge().address, live.cluster.ports.postgres) in new
+    assert (docker.bridge().address, live.cluster.ports.redis) in new
 
 
 def test_three_funded_paper_wallets(live: Any) -> None:

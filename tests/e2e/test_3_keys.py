@@ -202,6 +202,8 @@ def test_the_api_can_read_metadata_so_its_token_is_the_real_one(live: Any, stole
         ("POST", "auth/token/create"),
         ("POST", "auth/users/users/mallory"),
         ("GET", "hub/data/postgres/owner"),
+        ("GET", "hub/data/redis/admin"),
+        ("GET", "hub/data/redis/wallets/wallet-1"),
         ("GET", "sys/mounts"),
     ],
 )
