@@ -1,4 +1,4 @@
-.PHONY: up down status test lint bench bench-bot
+.PHONY: up down status test lint bench bench-bot soak
 up:    ## bring everything up and print where the page is
 	./drover up
 down:  ## end what up started; nothing is lost
@@ -13,3 +13,5 @@ bench-bot:  ## what a bot's way to the exchange costs, beside a bare loop of the
 	.venv/bin/python -m tests.bench.bot
 lint:
 	./ops/lint.sh
+soak:  ## three bots on one wallet for five minutes: no order lost or doubled
+	DROVER_SOAK_SECONDS=300 .venv/bin/python -m pytest tests/contract/test_one_wallet.py
