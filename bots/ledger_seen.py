@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Place", "SeenFill", "SeenFills", "order_id", "place", "plain"]
 
-_LIMIT = 20_000
-"""Places that are remembered at most; what is forgotten Postgres still refuses a second time."""
+_LIMIT = 5000
+"""Places that are remembered at most, about 1 KB each. What is forgotten Postgres still refuses a second time,
+and a late fill makes the book be read anew."""
 
 
 class Place(NamedTuple):
@@ -42,7 +43,7 @@ class SeenFill(NamedTuple):
     at: datetime
 
 
-@dataclass
+@dataclass(slots=True)
 class _Known:
     at: datetime
     rows: set[int] = field(default_factory=set)

@@ -67,7 +67,7 @@ class State:
     """The newest fill's time."""
     complete_until: datetime | None
     seen: tuple[SeenFill, ...]
-    """The fills since `complete_until` less the overlap, oldest first; the last 20,000 of them."""
+    """The fills since `complete_until` less the overlap, oldest first; the last 5000 of them."""
     days: dict[date, Decimal]
     unfinished: tuple[StoredOrder, ...]
 

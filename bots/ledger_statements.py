@@ -90,7 +90,7 @@ SELECT * FROM (
     SELECT order_id, height, qty_filled, nth, trade_id, filled_at FROM fills
     WHERE {_MINE} AND filled_at >= coalesce(
         (SELECT complete_until - %(overlap)s FROM ledger_cursors WHERE {_MINE}), '-infinity')
-    ORDER BY filled_at DESC, id DESC LIMIT 20000
+    ORDER BY filled_at DESC, id DESC LIMIT 5000
 ) AS newest ORDER BY filled_at
 """  # noqa: S608 - constants
 DAY = f"SELECT day, opening_pnl FROM trading_days WHERE {_MINE} AND day = %(today)s"  # noqa: S608 - constants

@@ -596,3 +596,17 @@ class TestNames:
             assert not ledger.fill(fill(1, other))
             await booked(ledger)
         assert rows("SELECT count(*) FROM orders") == [(0,)]
+
+
+async def test_a_fill_that_was_forgotten_and_is_found_again_counts_once(login, folder, rows, monkeypatch):
+    monkeypatch.setattr("bots.ledger_seen._LIMIT", 10)
+    async with opened(login, folder) as ledger:
+        for number in range(30):
+            assert ledger.fill(fill(number))
+        await booked(ledger)
+        assert ledger.fill(fill(3))  # not known any more
+        await booked(ledger)
+        async with asyncio.timeout(5):
+            while ledger.book.fills != 30:  # noqa: ASYNC110 - the ledger tells nobody
+                await asyncio.sleep(0.02)
+    assert rows("SELECT count(*) FROM fills") == [(30,)]
