@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Place", "SeenFill", "SeenFills", "order_id", "place", "plain"]
 
 _LIMIT = 5000
-"""Places that are remembered at most, about 1 KB each. What is forgotten Postgres still refuses a second time,
-and a late fill makes the book be read anew."""
+"""Places that are remembered at most, about 1 KB each.
+
+What is forgotten Postgres still refuses a second time, and a late fill makes the book be read anew."""
 
 
 class Place(NamedTuple):
