@@ -33,6 +33,9 @@ class Exchange(Protocol):
     async def connect(self) -> MarketInfo:
         """Load market and account; can be repeated."""
 
+    async def check_grant(self) -> str:
+        """Return a warning when the right to trade ends soon; nothing when all is well."""
+
     async def sync_height(self) -> int:
         """Return the height; later transactions time out some blocks after it."""
 

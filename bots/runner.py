@@ -107,6 +107,7 @@ class Bot:
                 await self._withdraw(fence)
             except (ExchangeError, StateError) as error:
                 self._log.warning("connection_lost", error=str(error))
+                self.desk.tell(TradingState.PAUSED, str(error), self._log)
             self._broke.set()
             if time.monotonic() - began > _BACKOFF[1]:
                 backoff = _BACKOFF[0]

@@ -26,6 +26,7 @@ __all__ = ["LeaseLostError", "Session"]
 _ANSWER_BLOCKS = 3
 """Blocks after which a batch that the stream did not answer for is looked up."""
 _RECONCILE_SECONDS = 20.0
+_GRANT_SECONDS = 3600.0
 _LONGEST_PAUSE = 64
 _LEAST_BLOCKS = 2
 """A transaction with less time than that would mostly time out."""
@@ -53,6 +54,7 @@ class Session:
         self._resume_height = 0
         self._refusals = 0
         self._opening_at = 0.0
+        self._grant_at = 0.0
 
     async def follow(self, fence: int) -> None:
         """Trade until something breaks.
@@ -71,6 +73,7 @@ class Session:
     async def _begin(self, fence: int) -> None:
         market = await self._exchange.connect()
         self._log.info("connected", ticker=market.ticker, market_id=market.id, fence=fence)
+        await self._check_grant()
         # Subscribed first, then the snapshot: nothing can fall between the two.
         await self._parts.feed.open()
         await self._pass_horizon(fence)
@@ -136,8 +139,17 @@ class Session:
             self._desk.inventory = await self._exchange.inventory()
         if time.monotonic() - self._reconciled_at > _RECONCILE_SECONDS:
             await self._reconcile()
+        if time.monotonic() - self._grant_at > _GRANT_SECONDS:
+            await self._check_grant()
         await self._open_ledger()
         await self._decide(block, fence)
+
+    async def _check_grant(self) -> None:
+        """Say in time that the account's grant to this key ends; a key that trades its own needs none."""
+        self._grant_at = time.monotonic()
+        warning = await self._exchange.check_grant()
+        if warning:
+            self._log.warning("grant_ends", error=warning)
 
     def _check_lease(self, fence: int) -> None:
         lease = self._parts.lease
