@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Bookkeeper"]
 
 _ZERO = Decimal(0)
-_STATUS = {
-    "Booked": OrderStatus.BOOKED,
-    "Matched": OrderStatus.FILLED,
-    "Cancelled": OrderStatus.CANCELLED,
-}
-"""The stream's words; how much was filled comes from the fills."""
 
 
 class Bookkeeper:
@@ -60,7 +54,7 @@ class Bookkeeper:
             )
 
     def _update(self, update: OrderUpdate, at: datetime) -> None:
-        self._ledger.order_update(update.cid, _STATUS[update.status], update.order_hash, _ZERO, at)
+        self._ledger.order_update(update.cid, _status(update), update.order_hash, _ZERO, at)
         if update.status == "Cancelled":
             self._log.info("order_cancelled", cid=update.cid)
         else:
@@ -100,3 +94,10 @@ class Bookkeeper:
             self._ledger.order_update(
                 cid, OrderStatus.CANCELLED, order_hash, _ZERO, at, "gone when it was looked up"
             )
+
+
+def _status(update: OrderUpdate) -> OrderStatus:
+    """Return the stream's word as the ledger's; how much was filled comes from the fills."""
+    if update.status == "Matched":
+        return OrderStatus.PARTIALLY_FILLED if update.fillable else OrderStatus.FILLED
+    return {"Booked": OrderStatus.BOOKED, "Cancelled": OrderStatus.CANCELLED}[update.status]
