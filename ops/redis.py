@@ -63,6 +63,9 @@ class Redis:
         strangers = present.keys() - wanted.keys()
         if strangers:
             self._call("ACL", "DELUSER", *sorted(strangers))
+        if altered or strangers:
+            # Nomad renders the file minutes later: a Redis that dies before would start with the old users.
+            self._call("ACL", "SAVE")
         return len(altered) + len(strangers)
 
     def get(self, key: str) -> str | None:

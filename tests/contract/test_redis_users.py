@@ -65,6 +65,15 @@ def test_a_removed_wallet_and_a_stranger_are_out_at_once(redis_server, admin):
             client.ping()
 
 
+def test_a_redis_that_dies_right_after_knows_the_new_wallet_and_not_the_removed_one(redis_server, admin):
+    admin.apply(acl({"wallet-1": WALLETS["wallet-1"], "wallet-3": "third"}))
+    redis_server.kill()
+    redis_server.start()
+    assert login(redis_server, "wallet-wallet-3", "third").ping()
+    with pytest.raises(redis.AuthenticationError):
+        login(redis_server, "wallet-wallet-2", WALLETS["wallet-2"]).ping()
+
+
 def test_altered_rights_are_set_right(redis_server, admin):
     root = login(redis_server, "admin", PASSWORDS["admin"])
     root.execute_command("ACL", "SETUSER", "wallet-wallet-1", "~*", "+@all")
