@@ -1,4 +1,4 @@
-.PHONY: up down status test lint bench bench-bot soak
+.PHONY: up down status test chaos lint bench bench-bot soak
 up:    ## bring everything up and print where the page is
 	./drover up
 down:  ## end what up started; nothing is lost
@@ -7,6 +7,8 @@ status:
 	./drover status
 test:  ## everything, against real engines; sets up what it needs
 	./ops/test.sh
+chaos:  ## faults on a real cluster of six bots, five of each kind (an hour); FLAGS="--rounds 1 --seed 7"
+	.venv/bin/python -m tests.chaos $(FLAGS)
 bench:  ## seconds from a start to the first order, and memory, on the running cluster
 	./drover bench
 bench-bot:  ## what a bot's way to the exchange costs, beside a bare loop of the SDK
