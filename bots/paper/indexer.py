@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bots import addresses
 from bots.paper.errors import NotFoundError, VenueError
+from bots.paper.indexer_markets import derivative_row, spot_row
 from bots.paper.indexer_rows import (
     derivative_trade_row,
     direction,
@@ -41,17 +42,80 @@ class Indexer:
 
     def spot(self) -> dict[str, Callable[[Any], Any]]:
         """Return what is served of `InjectiveSpotExchangeRPC`, by RPC name."""
-        return {"OrderbookV2": self._spot_book, "TradesV2": self._spot_trades}
+        return {
+            "Markets": self._spot_markets,
+            "Market": self._spot_market,
+            "OrderbookV2": self._spot_book,
+            "OrderbooksV2": self._spot_books,
+            "TradesV2": self._spot_trades,
+        }
 
     def derivative(self) -> dict[str, Callable[[Any], Any]]:
         """Return what is served of `InjectiveDerivativeExchangeRPC`, by RPC name."""
         return {
+            "Markets": self._derivative_markets,
+            "Market": self._derivative_market,
             "OrderbookV2": self._derivative_book,
+            "OrderbooksV2": self._derivative_books,
             "PositionsV2": self._positions,
             "TradesV2": self._derivative_trades,
         }
 
+    # ---- markets
+
+    def _listed(self, request: Any, *, derivative: bool) -> list[Market]:
+        statuses = {status for status in (request.market_status, *request.market_statuses) if status}
+        return [
+            market
+            for market in self._exchange.markets.values()
+            if market.derivative == derivative
+            and (not statuses or "active" in statuses)
+            and _asked(market.quote.denom, [request.quote_denom])
+        ]
+
+    def _spot_markets(self, request: Any) -> Any:
+        rows = [
+            spot_row(market)
+            for market in self._listed(request, derivative=False)
+            if _asked(market.base.denom, [request.base_denom])
+        ]
+        return spot_indexer.MarketsResponse(markets=rows)
+
+    def _spot_market(self, request: Any) -> Any:
+        market = self._market(request.market_id, derivative=False)
+        return spot_indexer.MarketResponse(market=spot_row(market))
+
+    def _derivative_markets(self, request: Any) -> Any:
+        listed, funding = self._listed(request, derivative=True), self._exchange.funding
+        rows = [derivative_row(market, funding[market.id]) for market in listed]
+        return derivative_indexer.MarketsResponse(markets=rows)
+
+    def _derivative_market(self, request: Any) -> Any:
+        market = self._market(request.market_id, derivative=True)
+        row = derivative_row(market, self._exchange.funding[market.id])
+        return derivative_indexer.MarketResponse(market=row)
+
+    def _market(self, market_id: str, *, derivative: bool) -> Market:
+        try:
+            return self._exchange.market(market_id, derivative=derivative)
+        except VenueError as error:
+            raise NotFoundError(str(error)) from error
+
     # ---- books
+
+    def _spot_books(self, request: Any) -> Any:
+        response = spot_indexer.OrderbooksV2Response()
+        for market_id in request.market_ids:
+            one = spot_indexer.OrderbookV2Request(market_id=market_id, depth=request.depth)
+            response.orderbooks.add(market_id=market_id, orderbook=self._spot_book(one).orderbook)
+        return response
+
+    def _derivative_books(self, request: Any) -> Any:
+        response = derivative_indexer.OrderbooksV2Response()
+        for market_id in request.market_ids:
+            one = derivative_indexer.OrderbookV2Request(market_id=market_id, depth=request.depth)
+            response.orderbooks.add(market_id=market_id, orderbook=self._derivative_book(one).orderbook)
+        return response
 
     def _spot_book(self, request: Any) -> Any:
         book = self._book(request, spot_indexer, spot_indexer.SpotLimitOrderbookV2, derivative=False)
@@ -63,10 +127,7 @@ class Indexer:
         return derivative_indexer.OrderbookV2Response(orderbook=book)
 
     def _book(self, request: Any, proto: Any, kind: Any, *, derivative: bool) -> Any:
-        try:
-            market = self._exchange.market(request.market_id, derivative=derivative)
-        except VenueError as error:
-            raise NotFoundError(str(error)) from error
+        market = self._market(request.market_id, derivative=derivative)
         book, now, depth = self._exchange.books[market.id], self._chain.time_ms, max(request.depth, 0)
         buys, sells = (
             [

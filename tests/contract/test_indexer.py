@@ -78,6 +78,28 @@ def test_a_book_has_the_chains_levels_in_chain_units(venue: VenueProcess) -> Non
     with_sdk(venue, 131, scenario)
 
 
+def test_markets_have_the_chains_ticks_in_chain_units(venue: VenueProcess) -> None:
+    async def scenario(sdk: Sdk) -> None:
+        listed = (await sdk.indexer.fetch_spot_markets(market_statuses=["active"]))["markets"]
+        one = (await sdk.indexer.fetch_spot_market(market_id=SPOT))["market"]
+        assert one in listed
+        on_chain = (await sdk.client.all_spot_markets())[SPOT]
+        assert Decimal(one["minPriceTickSize"]) == on_chain.min_price_tick_size * USDT / INJ
+        assert Decimal(one["minQuantityTickSize"]) == on_chain.min_quantity_tick_size * INJ
+        assert Decimal(one["minNotional"]) == on_chain.min_notional * USDT
+        assert (one["baseTokenMeta"]["symbol"], one["takerFeeRate"]) == ("INJ", "0.001")
+        assert (await sdk.indexer.fetch_spot_markets(market_statuses=["paused"]))["markets"] == []
+        perp = (await sdk.indexer.fetch_derivative_market(market_id=PERP))["market"]
+        assert perp in (await sdk.indexer.fetch_derivative_markets())["markets"]
+        assert (perp["isPerpetual"], perp["perpetualMarketInfo"]["fundingInterval"]) == (True, "3600")
+        books = (await sdk.indexer.fetch_spot_orderbooks_v2(market_ids=[SPOT], depth=1))["orderbooks"]
+        assert [(b["marketId"], len(b["orderbook"]["buys"])) for b in books] == [(SPOT, 1)]
+        books = (await sdk.indexer.fetch_derivative_orderbooks_v2(market_ids=[PERP], depth=2))["orderbooks"]
+        assert [(b["marketId"], len(b["orderbook"]["sells"])) for b in books] == [(PERP, 2)]
+
+    with_sdk(venue, 138, scenario)
+
+
 @pytest.mark.parametrize("kind", ["spot", "derivative"])
 def test_a_book_of_an_unknown_market_is_not_found(venue: VenueProcess, kind: str) -> None:
     async def scenario(sdk: Sdk) -> None:
