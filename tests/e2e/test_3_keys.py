@@ -262,7 +262,11 @@ def test_the_bot_is_confined(live: Any, bot: dict[str, Any]) -> None:
     assert host["Init"] is True
     assert host["Privileged"] is False
     assert not [bind for bind in host["Binds"] or [] if "docker.sock" in bind]
-    assert found["NetworkSettings"]["Ports"] in ({}, None)
+    # Prometheus and Nomad's check ask there; nobody outside of the machine can.
+    ports = found["NetworkSettings"]["Ports"]
+    assert {name.split("/")[0] for name in ports} == {"9100"}
+    addresses = {place["HostIp"] for places in ports.values() for place in places}
+    assert addresses == {docker.bridge().address}
 
 
 def test_the_control_plane_has_no_docker_socket(live: Any) -> None:
