@@ -12,6 +12,7 @@ import httpx
 import psycopg
 
 from bots import addresses, cid
+from bots.config import load_markets
 from ops import docker, wallets
 from ops.errors import OpsError
 from ops.redis import redis_of
@@ -30,6 +31,7 @@ SETTLE_SECONDS = 60.0
 """The ledger asks the venue's history every 15 s; Postgres may have to come back first."""
 WELL_SECONDS = 150.0
 _PERP = "inj-usdt-perp"
+_MARKETS = load_markets({})
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,10 @@ class Bot:
 
     id: str
     account: str
+    """Bech32."""
     subaccount: str
+    """Id, as the next."""
+    market: str
 
     @property
     def wallet(self) -> str:
@@ -79,10 +84,14 @@ class Arena:
         return sorted({bot.account for bot in self.bots})
 
     def start(self, wallet: str, market: str, kind: str) -> Bot:
-        """Define and start a bot through the API."""
-        bot = self.live.start(wallet, market, kind)
+        """Define and start a bot through the API, unless it runs already."""
+        bot = f"{wallet}.{market}.{kind}"
+        known = self.live.api("GET", f"/bots/{bot}")
+        if known.status_code != httpx.codes.OK or known.json()["phase"] != "running":
+            self.live.start(wallet, market, kind)
         row = wallets.find_wallet(self.vault, wallet)
-        self.bots.append(Bot(bot, row.account, addresses.subaccount(row.account, row.subaccount)))
+        subaccount = addresses.subaccount(row.account, row.subaccount)
+        self.bots.append(Bot(bot, row.account, subaccount, _MARKETS[market].market_ids["paper"]))
         return self.bots[-1]
 
     # ---- how they are
@@ -163,15 +172,19 @@ class Arena:
 
     def _gaps(self) -> list[str]:
         """Bots trade on while this looks: only what is wrong whichever came first counts."""
-        before = self.venue.fills(self.accounts)
+        before = self.venue_fills()
         self.venue.read_on()
         accepted = list(self.venue.accepted)
-        fills, orders = self.ledger.fills(), self.ledger.orders()
-        after = self.venue.fills(self.accounts)
+        fills, orders = self.ledger.fills([bot.id for bot in self.bots]), self.ledger.orders()
+        after = self.venue_fills()
         newer = {key: fill for key, fill in after.items() if key not in before and key not in fills}
         found = invariants.differences({k: v for k, v in after.items() if k not in newer}, fills)
         found += invariants.unknown_orders(accepted, self.names, orders)
         return found + self._position_gaps()
+
+    def venue_fills(self) -> dict[invariants.FillKey, invariants.Filled]:
+        """Return every fill of the bots' subaccounts in their markets."""
+        return self.venue.fills(self.accounts, {(bot.subaccount, bot.market) for bot in self.bots})
 
     def _position_gaps(self) -> list[str]:
         before = self._by_bot(self.venue.positions(self.accounts))

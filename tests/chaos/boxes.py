@@ -37,8 +37,10 @@ class Box:
         return next(Path(m["Source"]) for m in self.details["Mounts"] if m["Destination"] == "/secrets")
 
     def processes(self) -> list[Identity]:
-        """Return all processes in it but its init, each checked to be of this container."""
-        return [one for one in process.descendants(self.pid) if self._holds(one.pid)]
+        """Return all processes in it but Docker's init, each checked to be of this container."""
+        first = None if self.details["HostConfig"]["Init"] else process.identify(self.pid)
+        found = [*process.descendants(self.pid), *([first] if first else [])]
+        return [one for one in found if self._holds(one.pid)]
 
     def _holds(self, pid: int) -> bool:
         with suppress(OSError):
@@ -46,10 +48,9 @@ class Box:
         return False
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to each of its processes; a container without an init has only its first one."""
-        found = self.processes() or [process.identify(self.pid)]
-        for one in found:
-            if one is not None and one.alive() and self._holds(one.pid):
+        """Send a signal to each of its processes."""
+        for one in self.processes():
+            if one.alive():
                 with suppress(ProcessLookupError):
                     os.kill(one.pid, number)
 

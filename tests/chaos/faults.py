@@ -16,7 +16,7 @@ from ops import docker
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tests.chaos.arena import Arena, Bot
     from tests.chaos.boxes import Box
@@ -37,11 +37,6 @@ class Struck:
     over: datetime
     """When its cause ended: from then on recovery is measured."""
     violations: list[str] = field(default_factory=list)
-    seconds: float | None = None
-    """Until trading again, where that is not what is measured after."""
-
-
-Strike = "Callable[[Arena, random.Random], Struck]"
 
 
 def _over(target: str, violations: list[str] | None = None) -> Struck:
@@ -75,23 +70,26 @@ def kill_service(job: str) -> Callable[[Arena, random.Random], Struck]:
 # ---- frozen
 
 
-def _freeze(box: Box, seconds: float) -> None:
-    box.signal(signal.SIGSTOP)
+def freeze(some: Sequence[Box], seconds: float) -> None:
+    """Let all processes of some containers stand still for a while."""
+    for box in some:
+        box.signal(signal.SIGSTOP)
     try:
         time.sleep(seconds)
     finally:
-        box.signal(signal.SIGCONT)
+        for box in some:
+            box.signal(signal.SIGCONT)
 
 
 def freeze_bot(arena: Arena, chance: random.Random) -> Struck:
     bot = _any_bot(arena, chance)
-    _freeze(arena.box(bot.id), FREEZE_SECONDS["bot"])
+    freeze([arena.box(bot.id)], FREEZE_SECONDS["bot"])
     return _over(bot.id)
 
 
 def freeze_service(job: str) -> Callable[[Arena, random.Random], Struck]:
     def strike(arena: Arena, _chance: random.Random) -> Struck:
-        _freeze(arena.box(job), FREEZE_SECONDS[job])
+        freeze([arena.box(job)], FREEZE_SECONDS[job])
         return _over(job)
 
     return strike
@@ -143,8 +141,11 @@ _NEVER = {"connected", "order_placed", "order_cancelled", "all_cancelled", "with
 
 def _run_copy(original: Box, folder: Path) -> str:
     secrets, spool = folder / "secrets", folder / "spool"
-    shutil.copytree(original.secrets, secrets)
+    secrets.mkdir()
     spool.mkdir()
+    for path in original.secrets.iterdir():
+        if path.is_file():
+            shutil.copy(path, secrets)
     for path in (folder, secrets, spool, *secrets.iterdir()):
         shutil.chown(path, _BOTS_UID, _BOTS_UID)
     folder.chmod(0o700)

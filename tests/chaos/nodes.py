@@ -12,7 +12,7 @@ from bots import cid
 from ops import process
 from ops.keys import new_key
 from tests.chaos import fleet
-from tests.chaos.faults import Struck
+from tests.chaos.faults import FREEZE_SECONDS, Struck, freeze
 from tests.chaos.invariants import shared_tenures
 
 if TYPE_CHECKING:
@@ -25,18 +25,25 @@ if TYPE_CHECKING:
 
 _PLACED_SECONDS = 240
 """Nomad's heartbeats miss after half a minute; the replacement waits for `stop_on_client_after` besides."""
-_TOGETHER_SECONDS = 15.0
+_TOGETHER_SECONDS = 10.0
+_HANDED_OVER = 3
+"""Of six bots: their originals stand still for longer than the lease, so that the replacements take over."""
 _PARTED_SECONDS = 120
 
 
-def freeze_client(arena: Arena, _chance: random.Random) -> Struck:
-    """Freeze the bots' client until Nomad has placed all of them again on the other, then thaw it."""
+def freeze_client(arena: Arena, chance: random.Random) -> Struck:
+    """Freeze the bots' client until Nomad has placed all of them again on the other, then thaw it.
+
+    Meanwhile some originals lose their lease to the replacement and come back.
+    """
     _gather(arena)
     agent = _agent(arena)
+    originals = [arena.box(bot.id) for bot in arena.bots]
     fleet.let_place(arena, fleet.HUB, eligible=True)
     os.kill(agent.pid, signal.SIGSTOP)
     try:
         twice = arena.live.until(lambda: _twice(arena), "two copies of each bot", _PLACED_SECONDS)
+        freeze(chance.sample(originals, _HANDED_OVER), FREEZE_SECONDS["bot"])
         time.sleep(_TOGETHER_SECONDS)
         violations = shared_tenures({box.id[:12]: _fences(box) for box in twice})
     finally:

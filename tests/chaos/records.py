@@ -15,6 +15,7 @@ from tests.chaos.invariants import Filled, FillKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
 
 _BATCH = "injective.exchange.v2.MsgBatchUpdateOrdersResponse"
 _EXEC = "cosmos.authz.v1beta1.MsgExecResponse"
@@ -62,11 +63,12 @@ class VenueRecord:
                 self._seq = row["seq"]
                 self.accepted += created_cids(base64.b64decode(row["result"]))
 
-    def fills(self, accounts: Iterable[str]) -> dict[FillKey, Filled]:
-        """Return every fill of some addresses."""
+    def fills(self, accounts: Iterable[str], traders: AbstractSet[tuple[str, str]]) -> dict[FillKey, Filled]:
+        """Return every fill of some addresses that belongs to one of `traders`: subaccount and market id."""
         found: dict[FillKey, Filled] = {}
         for address in accounts:
-            for row in self.ask(f"/trades?address={address}")["trades"]:
+            rows = self.ask(f"/trades?address={address}")["trades"]
+            for row in (one for one in rows if (one["subaccount_id"], one["market_id"]) in traders):
                 key = row["trade_id"], row["cid"]
                 assert key not in found, f"the venue tells trade {key} twice"
                 amounts = (Decimal(row[name]) for name in ("price", "quantity", "fee"))
@@ -90,19 +92,20 @@ class LedgerRecord:
         """Name the database, as libpq does."""
         self._conninfo = conninfo
 
-    def _rows(self, statement: str) -> list[tuple[Any, ...]]:
+    def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self._conninfo, connect_timeout=3, autocommit=True) as connection:
             connection.execute("SET statement_timeout = '5s'")
-            return connection.execute(statement).fetchall()
+            return connection.execute(statement, values).fetchall()
 
-    def fills(self) -> dict[FillKey, Filled]:
-        """Return every fill.
+    def fills(self, bots: list[str]) -> dict[FillKey, Filled]:
+        """Return every fill of some bots.
 
         Raises:
             psycopg.Error: Postgres does not answer.
         """
         statement = "SELECT trade_id, order_id, side, fill_price, qty_filled, commission FROM fills"
-        return {(trade, order): Filled(*rest) for trade, order, *rest in self._rows(statement)}
+        rows = self._rows(f"{statement} WHERE bot_id = ANY(%s)", bots)
+        return {(trade, order): Filled(*rest) for trade, order, *rest in rows}
 
     def orders(self) -> set[str]:
         """Return the cids of all orders."""
@@ -112,6 +115,6 @@ class LedgerRecord:
         """Return the net quantity by subaccount id of one market."""
         statement = (
             "SELECT account, sum(CASE side WHEN 'buy' THEN qty_filled ELSE -qty_filled END) FROM fills "
-            f"WHERE symbol = '{symbol}' GROUP BY account"
+            "WHERE symbol = %s GROUP BY account"
         )
-        return {account: net for account, net in self._rows(statement) if net}
+        return {account: net for account, net in self._rows(statement, symbol) if net}

@@ -57,7 +57,7 @@ def run(
         "violations": sum(len(one.violations) for one in found) + len(left),
         "notes": arena.notes,
         "accepted_orders": len(arena.venue.accepted),
-        "fills": len(arena.venue.fills(arena.accounts)),
+        "fills": len(arena.venue_fills()),
     }
 
 
@@ -68,8 +68,9 @@ def play(
     began, started = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     try:
         struck = strike(arena, chance)
-    except AssertionError as error:
-        return Round(name, "", began, 0.0, time.monotonic() - started, [f"the fault did not work: {error}"])
+    except Exception as error:  # noqa: BLE001 - the other rounds are still worth having
+        words = f"the fault did not work: {type(error).__name__}: {error}"
+        return Round(name, "", began, 0.0, time.monotonic() - started, [words])
     recovered, ill = arena.wait_well(struck.over)
     violations = [*struck.violations, *(f"not well again: {bot} {why}" for bot, why in ill.items())]
     violations += arena.violations()
