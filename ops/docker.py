@@ -17,7 +17,18 @@ from ops.errors import OpsError
 if TYPE_CHECKING:
     from ops.settings import Cluster
 
-__all__ = ["Bridge", "Container", "answers", "bridge", "build", "containers", "ensure", "image_id", "run"]
+__all__ = [
+    "Bridge",
+    "Container",
+    "answers",
+    "bridge",
+    "build",
+    "containers",
+    "details",
+    "ensure",
+    "image_id",
+    "run",
+]
 
 _ANSWER_SECONDS = 10.0
 _START_SECONDS = 60.0
@@ -25,6 +36,8 @@ _PID_FILES = {
     Path("/var/run/docker.pid"): "dockerd",
     Path("/var/run/docker/containerd/containerd.pid"): "containerd",
 }
+_LOOKS = 5
+"""At all containers, until none of them goes while it is looked at."""
 _TASK_FOLDERS = {"/alloc", "/local", "/secrets"}
 
 
@@ -204,13 +217,29 @@ def build(dockerfile: Path, tag: str, context: Path, log: Path, **arguments: str
 
 def containers(allocations: Path) -> list[Container]:
     """Return the containers whose task folders all lie under `allocations`: ours beyond doubt."""
-    ids = run(
-        "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.hashicorp.nomad.alloc_id"
-    ).split()
-    if not ids:
-        return []
-    found: list[dict[str, Any]] = json.loads(run("inspect", *ids))
-    return [_container(data) for data in found if _is_ours(data, allocations)]
+    return [_container(data) for data in details(allocations)]
+
+
+def details(allocations: Path) -> list[dict[str, Any]]:
+    """Return what `docker inspect` says of each of these containers.
+
+    Raises:
+        OpsError: Docker does not answer, or containers come and go faster than they can be read.
+    """
+    return [data for data in _inspected(_LOOKS) if _is_ours(data, allocations)]
+
+
+def _inspected(looks: int) -> list[dict[str, Any]]:
+    label = "label=com.hashicorp.nomad.alloc_id"
+    ids = run("ps", "--all", "--quiet", "--no-trunc", "--filter", label).split()
+    try:
+        found: list[dict[str, Any]] = json.loads(run("inspect", *ids)) if ids else []
+    except OpsError:
+        # One that was removed in between, perhaps another cluster's, is no reason to fail.
+        if looks == 1:
+            raise
+        return _inspected(looks - 1)
+    return found
 
 
 def _is_ours(data: dict[str, Any], allocations: Path) -> bool:

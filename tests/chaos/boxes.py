@@ -76,8 +76,7 @@ class Box:
 
 def boxes(cluster: Cluster) -> list[Box]:
     """Return the cluster's running containers, whichever of its clients they belong to."""
-    ids = [one.id for one in docker.containers(cluster.state / "nomad") if one.running]
-    found: list[dict[str, Any]] = json.loads(docker.run("inspect", *ids)) if ids else []
+    found = docker.details(cluster.state / "nomad")
     return [_box(one) for one in found if one["State"]["Running"]]
 
 

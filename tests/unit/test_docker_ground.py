@@ -73,3 +73,19 @@ def test_the_pid_file_of_a_living_daemon_stays(tmp_path: Path) -> None:
     file.write_text(str(os.getpid()))
     docker._forget_stale(file, Path("/proc/self/comm").read_text().strip())
     assert file.exists()
+
+
+def test_a_container_that_goes_while_all_are_looked_at_is_no_failure(bare: Path) -> None:
+    mount = f'{{"Destination": "/secrets", "Source": "{bare}/alloc/secrets"}}'
+    known = '"Id": "b", "Name": "/b", "Config": {"Labels": {}}, "State": {"Running": true}'
+    put(
+        bare,
+        "docker",
+        f"""
+        if [ "$1" = ps ]; then if [ -e {bare}/gone ]; then echo b; else echo a b; fi; exit; fi
+        if [ "$2" = a ]; then : > {bare}/gone; echo "Error: No such object: a" >&2; exit 1; fi
+        echo '[{{{known}, "Mounts": [{mount}]}}]'
+        """,
+    )
+    assert [one.id for one in docker.containers(bare / "alloc")] == ["b"]
+    assert docker.containers(bare / "another") == []
