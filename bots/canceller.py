@@ -133,14 +133,14 @@ async def cancel_everything(exchange: Exchange, log: EventLog) -> None:
 
 
 async def withdraw(exchange: Exchange, fence: int, log: EventLog) -> None:
-    """Take the orders of one tenure out of the book, one by one, and make sure that none is left.
+    """Take the orders of a tenure, and of those before, out of the book, and make sure that none is left.
 
     For a holder that has lost its lease: a successor's orders in the same market carry another fence.
 
     Raises:
         ExchangeError: the exchange cannot be asked, or refuses.
     """
-    while own := [order for order in await exchange.open_orders() if _fence(order) == fence]:
+    while own := [order for order in await exchange.open_orders() if 0 < _fence(order) <= fence]:
         height = await exchange.sync_height()
         try:
             tx_hash, timeout_height = await exchange.submit(Batch(cancel=tuple(own)))
@@ -150,6 +150,7 @@ async def withdraw(exchange: Exchange, fence: int, log: EventLog) -> None:
     log.info("withdrawn", fence=fence)
 
 
-def _fence(order: OpenOrder) -> int | None:
+def _fence(order: OpenOrder) -> int:
+    """Return the tenure of an order; 0 for one that is not this product's."""
     parsed = cid.parse(order.cid)
-    return parsed.fence if parsed else None
+    return parsed.fence if parsed else 0

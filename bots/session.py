@@ -55,6 +55,8 @@ class Session:
         self._refusals = 0
         self._opening_at = 0.0
         self._grant_at = 0.0
+        self.blocks = 0
+        """How many it has looked at."""
 
     async def follow(self, fence: int) -> None:
         """Trade until something breaks.
@@ -123,6 +125,7 @@ class Session:
     async def _on_block(self, block: BlockUpdate, fence: int) -> None:
         self._desk.turn()
         self._check_lease(fence)
+        self.blocks += 1
         orders = self._desk.orders
         if block.height < orders.snapshot_height:
             return
