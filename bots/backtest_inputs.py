@@ -77,14 +77,13 @@ def market_of(entry: MarketEntry) -> tuple[MarketInfo, Fees]:
         BacktestError: the paper venue does not list it.
     """
     try:
-        listed = list(list_markets([entry]).values())
+        market = list_markets([entry]).get(entry.market_ids.get("paper", ""))
     except StartupError as error:
         raise BacktestError(str(error)) from None
-    if not listed:
+    if market is None:
         raise BacktestError(
             f"{entry.name} has no paper id in the markets file, so its ticks are not known; add one."
         )
-    market = listed[0]
     info = MarketInfo(
         market.id,
         market.ticker,
