@@ -38,7 +38,7 @@ class Box:
 
     def processes(self) -> list[Identity]:
         """Return all processes in it but Docker's init, each checked to be of this container."""
-        first = None if self.details["HostConfig"]["Init"] else process.identify(self.pid)
+        first = None if self.details["HostConfig"].get("Init") else process.identify(self.pid)
         found = [*process.descendants(self.pid), *([first] if first else [])]
         return [one for one in found if self._holds(one.pid)]
 

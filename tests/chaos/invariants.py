@@ -26,6 +26,8 @@ class Filled(NamedTuple):
 
 FillKey = tuple[str, str]
 """Trade id and cid."""
+Tenure = tuple[str, int]
+"""A bot's tag and a fence: the fences of different bots may be the same."""
 
 
 def backward_steps(accepted: Iterable[str], names: Mapping[str, str]) -> list[str]:
@@ -51,17 +53,14 @@ def backward_steps(accepted: Iterable[str], names: Mapping[str, str]) -> list[st
     return found
 
 
-def shared_tenures(fences: Mapping[str, Iterable[int]]) -> list[str]:
-    """Return the tenures that more than one process says it had; `fences` by process."""
+def shared_tenures(tenures: Mapping[str, Iterable[Tenure]]) -> list[str]:
+    """Return the tenures that more than one process says it had; `tenures` by process."""
     holders = defaultdict(set)
-    for process, held in fences.items():
-        for fence in held:
-            holders[fence].add(process)
-    return [
-        f"fence {fence} was held by {', '.join(sorted(who))}"
-        for fence, who in holders.items()
-        if len(who) > 1
-    ]
+    for process, held in tenures.items():
+        for tenure in held:
+            holders[tenure].add(process)
+    shared = [(tenure, sorted(who)) for tenure, who in holders.items() if len(who) > 1]
+    return [f"fence {fence} of {tag} was held by {', '.join(who)}" for (tag, fence), who in shared]
 
 
 def differences(venue: Mapping[FillKey, Filled], ledger: Mapping[FillKey, Filled]) -> list[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ops.process import Identity
     from tests.chaos.arena import Arena
     from tests.chaos.boxes import Box
+    from tests.chaos.invariants import Tenure
 
 _PLACED_SECONDS = 240
 """Nomad's heartbeats miss after half a minute; the replacement waits for `stop_on_client_after` besides."""
@@ -45,7 +46,7 @@ def freeze_client(arena: Arena, chance: random.Random) -> Struck:
         twice = arena.live.until(lambda: _twice(arena), "two copies of each bot", _PLACED_SECONDS)
         freeze(chance.sample(originals, _HANDED_OVER), FREEZE_SECONDS["bot"])
         time.sleep(_TOGETHER_SECONDS)
-        violations = shared_tenures({box.id[:12]: _fences(box) for box in twice})
+        violations = shared_tenures({box.id[:12]: _tenures(box) for box in twice})
     finally:
         os.kill(agent.pid, signal.SIGCONT)
     over = datetime.now(UTC)
@@ -73,10 +74,10 @@ def _once(arena: Arena) -> bool:
     return all(len(some) == 1 for some in _copies(arena).values())
 
 
-def _fences(box: Box) -> set[int]:
+def _tenures(box: Box) -> set[Tenure]:
     """Return the tenures in which a process sent orders, by its own log."""
     placed = (cid.parse(line["cid"]) for line in box.log() if line["event"] == "order_placed")
-    return {one.fence for one in placed if one}
+    return {(one.tag, one.fence) for one in placed if one}
 
 
 def _gather(arena: Arena) -> None:

@@ -39,8 +39,9 @@ def test_an_old_holder_that_still_trades_is_seen():
 
 def test_two_processes_in_one_tenure_are_seen():
     assert len(backward_steps(orders(ONE, (7, 1), (7, 2), (7, 1), (7, 3)), NAMES)) == 1
-    assert shared_tenures({"a": {7, 8}, "b": {8}}) == ["fence 8 was held by a, b"]
-    assert shared_tenures({"a": {7}, "b": {8}}) == []
+    one, next_one, anothers = ("x", 7), ("x", 8), ("y", 7)
+    assert shared_tenures({"a": {one, next_one}, "b": {next_one}}) == ["fence 8 of x was held by a, b"]
+    assert shared_tenures({"a": {one}, "b": {next_one}, "c": {anothers}}) == []
 
 
 def test_lost_invented_and_different_fills_are_seen():
