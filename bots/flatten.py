@@ -7,6 +7,7 @@ or the other way round; what was there before the bot is left alone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 from bots import risk
 from bots.canceller import cancel_everything, settle
 from bots.lease import height_cap
+from bots.ledger import LedgerUnavailableError
+from bots.ledger_catchup import catch_up
 from bots.model import Batch, ExchangeError, MarketInfo, MarketView, NewOrder, Quote, Side
 from bots.working import InFlight
 
@@ -28,6 +31,8 @@ _SECONDS = 8.0
 _SLOW_BLOCK = 1.0
 """Seconds; taken while no two blocks were seen."""
 _FILL_SECONDS = 2.0
+_LEARN_SECONDS = 3.0
+_LOOKUP_SECONDS = 1.0
 _BPS = Decimal(10_000)
 
 
@@ -65,6 +70,8 @@ async def flatten(parts: Parts) -> None:
     """
     end = time.monotonic() + _SECONDS
     while True:
+        if not parts.derivative and not await _knows_its_fills(parts):
+            return
         held = await _held(parts)
         quote = _permitted(parts, held)
         if quote is None or time.monotonic() > end:
@@ -72,6 +79,21 @@ async def flatten(parts: Parts) -> None:
         await _close_some(parts, quote)
     log = parts.log.info if not held.position else parts.log.warning
     log("flattened", position=held.position)
+
+
+async def _knows_its_fills(parts: Parts) -> bool:
+    """Return whether the book holds every fill until now: else what is closed would be closed again."""
+    try:
+        async with asyncio.timeout(_LEARN_SECONDS):
+            await parts.ledger.opening(_LEARN_SECONDS)
+            with contextlib.suppress(ExchangeError, TimeoutError):
+                async with asyncio.timeout(_LOOKUP_SECONDS):
+                    await catch_up(parts.exchange.history(), parts.ledger, parts.log)
+            await parts.feed.reach(await parts.exchange.sync_height())
+    except (ExchangeError, LedgerUnavailableError, TimeoutError) as error:
+        parts.log.warning("flatten_without_fills", error=f"the position is not known, and stays: {error!r}")
+        return False
+    return True
 
 
 async def _held(parts: Parts) -> _Held:

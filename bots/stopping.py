@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Stopping"]
 
-_BOOK_SECONDS = 20.0
+_BOOK_SECONDS = 18.0
 """From the beginning of the stop until the book must be empty."""
 _LISTEN_SECONDS = 2.0
 """How long a stop waits for a stream that broke before: the cancellation is worth more."""
 _LAST_FILLS_SECONDS = 4.0
+_LOOKUP_SECONDS = 3.0
 _LEDGER_SECONDS = 3.0
+_ALL_SECONDS = 25.0
+"""From the beginning of the stop until nothing more is waited for: the rest is for calls on their way."""
 
 
 class Stopping:
@@ -39,10 +42,11 @@ class Stopping:
         self._parts = parts
         self._desk = desk
         self._log = parts.log
+        self._began = time.monotonic()
 
     async def run(self) -> int:
         """Stop; returns the exit code: 0, or 1 when orders or unwritten fills may be left."""
-        began = time.monotonic()
+        self._began = began = time.monotonic()
         self._desk.tell(TradingState.STOPPING, "", self._log)
         self._log.info("stopping", open_orders=len(self._desk.orders.open))
         try:
@@ -51,14 +55,18 @@ class Stopping:
                 return 0
             good = await self._end_orders(began) and await self._last_fills()
         finally:
-            written = await self._parts.ledger.close(_LEDGER_SECONDS)
+            written = await self._parts.ledger.close(self._left(_LEDGER_SECONDS))
         if not written:
             self._log.warning("ledger_unwritten", waiting=self._parts.ledger.away)
         with contextlib.suppress(StateError):
             await self._parts.state.save_status(self._last_status(good=good))
         if good:
             self._log.info("stopped", open_orders=0)
-        return 0 if good else 1
+        return 0 if good and written else 1
+
+    def _left(self, most: float) -> float:
+        """Return how many seconds of `most` a step may still take."""
+        return max(0.2, min(most, self._began + _ALL_SECONDS - time.monotonic()))
 
     def _last_status(self, *, good: bool) -> dict[str, object]:
         return {
@@ -116,11 +124,12 @@ class Stopping:
         """Wait until the blocks up to the cancellation have told their fills; returns whether they have."""
         feed = self._parts.feed
         try:
-            async with asyncio.timeout(_LAST_FILLS_SECONDS):
+            async with asyncio.timeout(self._left(_LAST_FILLS_SECONDS)):
                 await feed.reach(await self._parts.exchange.sync_height())
         except (ExchangeError, TimeoutError) as error:
-            with contextlib.suppress(ExchangeError):
-                await catch_up(self._parts.exchange.history(), self._parts.ledger, self._log)
+            with contextlib.suppress(ExchangeError, TimeoutError):
+                async with asyncio.timeout(self._left(_LOOKUP_SECONDS)):
+                    await catch_up(self._parts.exchange.history(), self._parts.ledger, self._log)
             self._log.error(
                 "fills_unconfirmed",
                 error="no order is left, but the stream broke before it told the last fills; the history was "

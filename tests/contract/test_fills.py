@@ -88,7 +88,7 @@ class Hall:
 class Life:
     """One wallet's bot in one market, started and stopped again and again; its log and its ledger go on."""
 
-    def __init__(self, hall: Hall, hub: Hub, folder: Path, number: int, market: str) -> None:
+    def __init__(self, hall: Hall, hub: Hub, folder: Path, number: int, market: str, **env: str) -> None:
         self.hall, self.hub = hall, hub
         self.lines = Lines()
         logger = logging.Logger(f"life {number}")  # noqa: LOG001 - one that no other test configures
@@ -109,6 +109,7 @@ class Life:
                 "NOMAD_SECRETS_DIR": str(self.secrets),
                 "METRICS_LISTEN": "127.0.0.1:9",
                 **hub.admit(name, self.secrets),
+                **env,
             }
         )
         self.subaccount = addresses.default_subaccount(self.address)
