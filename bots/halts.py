@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bots import risk
 
@@ -28,33 +28,49 @@ class Halts:
         self._log = log
         self._unsaved = False
         self._at = ""
+        self._clearing = ""
+        """The moment of a clearing after which the day's loss does not count anew yet."""
+        self._forgiven = ""
+        """The same when it does, but Redis does not know yet."""
         self.reason = ""
         """Why the bot is halted; empty when it is not."""
 
     async def load(self) -> None:
-        """Take over what a predecessor left.
+        """Take over what a predecessor left, and a clearing that came while no bot ran.
 
         Raises:
             StateError: Redis cannot say.
         """
+        if self.reason:
+            return
         halt = await self._state.halt()
-        if halt and not self.reason:
+        if halt:
             self._halted(str(halt.get("reason", "no reason was written down")), str(halt.get("at", "")))
+            return
+        cleared = _moment(await self._state.cleared())
+        if cleared not in (_moment(await self._state.forgiven()), self._forgiven):
+            self._clearing = cleared
 
     def check(self, mark: Decimal) -> None:
-        """Halt when the day's loss, positions valued at `mark`, has reached the limit."""
-        day_pnl = self._ledger.day_pnl(mark, datetime.now(UTC))
-        reason = risk.loss_halt(day_pnl, self._limits)
+        """Halt when the day's loss, positions valued at `mark`, has reached the limit.
+
+        To be called with a fresh price and an open ledger: after a clearing the loss counts from here on.
+        """
+        now = datetime.now(UTC)
+        if self._clearing:
+            self._ledger.reset_day(mark, now)
+            self._forgiven, self._clearing = self._clearing, ""
+        reason = risk.loss_halt(self._ledger.day_pnl(mark, now), self._limits)
         if reason and not self.reason:
-            self._halted(reason, datetime.now(UTC).isoformat())
+            self._halted(reason, now.isoformat())
             self._unsaved = True
 
     def _halted(self, reason: str, at: str) -> None:
         self.reason, self._at = reason, at
         self._log.error("halted", reason=reason, at=at, what_to_do="drover bots clear, once it is understood")
 
-    async def sync(self, mark: Decimal) -> None:
-        """Write down a halt, or see that it was cleared; the day's loss then counts from `mark` on.
+    async def sync(self) -> None:
+        """Write down a halt, or see that it was cleared.
 
         Raises:
             StateError: Redis is away; to be called again.
@@ -62,17 +78,25 @@ class Halts:
         if self._unsaved:
             await self._state.save_halt({"reason": self.reason, "at": self._at, "by": "daily_loss_limit"})
             self._unsaved = False
+        if self._forgiven:
+            await self._state.save_forgiven(self._forgiven)
+            self._forgiven = ""
         halt = await self._state.halt()
-        if halt is None and self.reason and await self._was_cleared():
-            self._log.warning("halt_cleared", reason=self.reason)
-            self.reason = ""
-            self._ledger.reset_day(mark, datetime.now(UTC))
-        elif halt is None and self.reason:
-            # Redis lost it; nobody has cleared it.
-            self._unsaved = True
-        elif halt is not None and not self.reason:
+        if halt is not None:
             await self.load()
+        elif self.reason:
+            await self._look_for_clearing()
 
-    async def _was_cleared(self) -> bool:
-        cleared = await self._state.cleared()
-        return cleared is not None and str(cleared.get("at", "")) >= self._at
+    async def _look_for_clearing(self) -> None:
+        cleared = _moment(await self._state.cleared())
+        if not cleared or cleared < self._at:
+            # Redis lost the halt; nobody has cleared it.
+            self._unsaved = True
+            return
+        self._log.warning("halt_cleared", reason=self.reason)
+        self.reason, self._clearing = "", cleared
+
+
+def _moment(record: dict[str, Any] | None) -> str:
+    """Return when a record says that it was made; nothing for none."""
+    return str(record.get("at", "")) if record else ""

@@ -8,6 +8,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from bots import risk
 from bots.health import Health, judge_health
 from bots.metrics import Readings
 from bots.model import ExchangeError
@@ -59,7 +60,7 @@ class Reporter:
         parts = self._parts
         if not parts.lease.held:
             return
-        await parts.halts.sync(parts.reference.price)
+        await parts.halts.sync()
         book = parts.ledger.book
         if self._desk.ledger_open and book.quantity != self._quantity:
             await parts.state.save_position(parts.symbol, self._position())
@@ -100,7 +101,7 @@ class Reporter:
             position=self._held(),
             realised_pnl=book.realised if known else None,
             unrealised_pnl=book.unrealised(mark) if known and mark else None,
-            day_pnl=parts.ledger.day_pnl(mark, datetime.now(UTC)) if known and mark else None,
+            day_pnl=self._day_pnl(),
             open_orders=len(desk.orders.open),
             lease_remaining=parts.lease.remaining,
             fence=parts.lease.fence,
@@ -108,6 +109,14 @@ class Reporter:
             key_version=parts.key_version,
             halted=bool(parts.halts.reason),
         )
+
+    def _day_pnl(self) -> Decimal | None:
+        """Return the day's profit where a decision would ask for it too: the first to ask begins the day."""
+        parts, reference = self._parts, self._parts.reference
+        fresh = risk.reference_is_fresh(reference.age, parts.config.risk)
+        if not (fresh and self._desk.ledger_open and parts.lease.held):
+            return None
+        return parts.ledger.day_pnl(reference.price, datetime.now(UTC))
 
     def _held(self) -> Decimal:
         inventory = self._desk.inventory

@@ -166,6 +166,14 @@ class BotState:
         """Return who cleared the last halt and when ({"at", "by"}), None when nobody ever did."""
         return await self._load("cleared")
 
+    async def forgiven(self) -> dict[str, Any] | None:
+        """Return the clearing ({"at"}) after which the day's loss last counted anew, None when none did."""
+        return await self._load("forgiven")
+
+    async def save_forgiven(self, at: str) -> None:
+        """Note that the day's loss counts anew after the clearing of that moment."""
+        await self._save("forgiven", {"at": at})
+
     async def clear_halt(self) -> None:
         """Let the bot trade again."""
         await self._state.call("DEL", f"{self._id}:halt")
