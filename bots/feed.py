@@ -28,6 +28,8 @@ _STREAM_SILENCE = 5.0
 """Seconds without a block (one comes every 0.65 s) after which the stream counts as broken."""
 _OBSERVED_BLOCKS = 20
 _FASTEST_BLOCK = 0.05
+_MOST_WAITING = 500
+"""Blocks that may wait to be asked for: a copy that waits for the lease for days asks for none."""
 
 
 class Feed:
@@ -124,6 +126,9 @@ class Feed:
             if self._subscribed:
                 # What came or went unseen is looked up: the session begins anew, with a snapshot.
                 raise ExchangeError(f"stream: left out {gap} blocks before {block.height}")
+        if len(self._blocks) >= _MOST_WAITING:
+            self._blocks.clear()
+            raise ExchangeError(f"stream: nobody asked for its last {_MOST_WAITING} blocks")
         self._block_times.append((block.height, block.time))
         self._subscribed = True
         self._blocks.append(block)

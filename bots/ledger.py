@@ -79,6 +79,7 @@ class Ledger:
         self._last_at: datetime | None = None
         self._unfinished: tuple[StoredOrder, ...] = ()
         self._stale = True
+        self._asked = 0
 
     # ---- life
 
@@ -102,6 +103,13 @@ class Ledger:
         if not self._opened.is_set():
             raise LedgerUnavailableError(self.away or "Postgres: the ledger is still being read")
         return Opening(self.complete_until, self._unfinished)
+
+    def reopen(self) -> None:
+        """Let `opening` wait until all was read anew: another process may have traded as this bot."""
+        self._asked += 1
+        self._stale = True
+        self._opened.clear()
+        self._pump.wake()
 
     async def drained(self, timeout: float) -> bool:  # noqa: ASYNC109 - its end is an answer, no error
         """Wait until everything recorded is in Postgres; returns whether it is."""
@@ -212,15 +220,16 @@ class Ledger:
         """Read the book anew if it is stale, and add what came meanwhile; all before is written."""
         if not self._stale:
             return
+        asked = self._asked
         state = await postgres.read(self._who, datetime.now(UTC).date(), _REMEMBER)
-        meanwhile, self._meanwhile, self._stale = self._meanwhile, [], False
+        meanwhile, self._meanwhile, self._stale = self._meanwhile, [], asked != self._asked
         self.book, self._last_at = state.book, state.last_at
         written = {(seen.place, seen.nth) for seen in state.seen}
         for fill, seen in meanwhile:
             if (seen.place, seen.nth) not in written:
                 self._count(fill)
         self._seen.add_all(state.seen)
-        if not self._opened.is_set():
+        if not self._opened.is_set() and asked == self._asked:
             self.complete_until, self._unfinished = state.complete_until, state.unfinished
             self._day = next(iter(state.days.items()), None)
             self._opened.set()

@@ -86,6 +86,10 @@ class Pump:
         self._news.set()
         return True
 
+    def wake(self) -> None:
+        """Call the hook soon, though there is nothing to write."""
+        self._news.set()
+
     @property
     def lag(self) -> float:
         """Seconds for which the oldest record has been waiting; 0 when all is in Postgres."""

@@ -55,6 +55,7 @@ class Session:
         self._refusals = 0
         self._opening_at = 0.0
         self._grant_at = 0.0
+        self._inventory_is_old = False
         self.blocks = 0
         """How many it has looked at."""
 
@@ -83,6 +84,9 @@ class Session:
         if self._tidy_for != fence:
             # What a killed predecessor left would otherwise stand beside our own orders.
             await cancel_everything(self._exchange, self._log)
+            # Another process may have traded meanwhile, and begun the day.
+            self._parts.ledger.reopen()
+            self._desk.ledger_opened.clear()
             self._tidy_for = fence
         await self._settle()
         await self._open_ledger()
@@ -133,12 +137,15 @@ class Session:
         orders.apply(block)
         if block.failures:
             self._pause(block.height)
+        if block.fills or block.failures:
+            self._inventory_is_old = True
         if orders.in_flight is not None:
             if block.height >= orders.in_flight.sent_height + _ANSWER_BLOCKS:
                 await self._settle()
                 await self._reconcile()
             return
-        if block.fills or block.failures:
+        if self._inventory_is_old:
+            self._inventory_is_old = False
             self._desk.inventory = await self._exchange.inventory()
         if time.monotonic() - self._reconciled_at > _RECONCILE_SECONDS:
             await self._reconcile()
