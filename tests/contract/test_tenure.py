@@ -97,7 +97,7 @@ def test_without_redis_the_orders_leave_the_book_before_the_lease_lapses(
     address = wallet(venue, tmp_path, 522)
     bot = bots(venue, tmp_path, MARKET, KIND)
     trading(bot)
-    (fence,) = fences(venue, address)
+    (fence,) = until(lambda: fences(venue, address), "its orders stand in the book")
     hub.redis.signal(signal.SIGSTOP)
     try:
         began = time.monotonic()
