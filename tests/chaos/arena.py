@@ -126,6 +126,9 @@ class Arena:
         parsed = ((text, cid.parse(text)) for text in self.venue.open_cids(bot.account))
         return [text for text, one in parsed if one and one.tag == cid.tag(bot.id)]
 
+    def _book(self) -> list[str]:
+        return [text for account in self.accounts for text in self.venue.open_cids(account)]
+
     def wait_well(self, since: datetime, seconds: float = WELL_SECONDS) -> tuple[float, dict[str, str]]:
         """Wait until all trade with orders in the book; returns how long after `since`, and who does not."""
         deadline = time.monotonic() + seconds
@@ -157,6 +160,7 @@ class Arena:
         """Compare the two records, as soon as they agree or when they had the time to."""
         self.venue.read_on()
         found = invariants.backward_steps(self.venue.accepted, self.names)
+        found += invariants.mixed_tenures(self._book(), self.names)
         return found + self._settled(self._gaps)
 
     def _settled(self, look: Callable[[], list[str]]) -> list[str]:

@@ -63,6 +63,18 @@ def shared_tenures(tenures: Mapping[str, Iterable[Tenure]]) -> list[str]:
     return [f"fence {fence} of {tag} was held by {', '.join(who)}" for (tag, fence), who in shared]
 
 
+def mixed_tenures(orders: Iterable[str], names: Mapping[str, str]) -> list[str]:
+    """Return the bots of whose orders in the book, given by cid, some are of an earlier tenure than others."""
+    fences = defaultdict(set)
+    for one in filter(None, map(cid.parse, orders)):
+        fences[one.tag].add(one.fence)
+    return [
+        f"{names[tag]}: orders of the tenures {sorted(found)} are in the book together"
+        for tag, found in fences.items()
+        if tag in names and len(found) > 1
+    ]
+
+
 def differences(venue: Mapping[FillKey, Filled], ledger: Mapping[FillKey, Filled]) -> list[str]:
     """Compare the ledger's fills with the venue's, one by one."""
     found = []

@@ -10,6 +10,7 @@ from tests.chaos.invariants import (
     Filled,
     backward_steps,
     differences,
+    mixed_tenures,
     position_gaps,
     shared_tenures,
     unknown_orders,
@@ -42,6 +43,11 @@ def test_two_processes_in_one_tenure_are_seen():
     one, next_one, anothers = ("x", 7), ("x", 8), ("y", 7)
     assert shared_tenures({"a": {one, next_one}, "b": {next_one}}) == ["fence 8 of x was held by a, b"]
     assert shared_tenures({"a": {one}, "b": {next_one}, "c": {anothers}}) == []
+
+
+def test_orders_of_two_tenures_in_the_book_are_seen():
+    assert mixed_tenures([*orders(ONE, (7, 1), (7, 2)), *orders(TWO, (8, 1)), "a-stranger"], NAMES) == []
+    assert len(mixed_tenures(orders(ONE, (7, 1), (8, 1)), NAMES)) == 1
 
 
 def test_lost_invented_and_different_fills_are_seen():
