@@ -102,13 +102,14 @@ class Reference:
             asked = time.monotonic()
             try:
                 price = await self._source.mid_price()
-                if price > 0:
+                if price.is_finite() and price > 0:
                     self.price, self._at = price, asked
                     self._points.append(PricePoint(time.time(), price))
                 failed = False
-            except ExchangeError as error:
+            except Exception as error:  # noqa: BLE001 - asked for no more, the bot would stand still for ever
                 if not failed:
-                    self._log.warning("reference_missing", error=str(error))
+                    told = str(error) if isinstance(error, ExchangeError) else repr(error)[:200]
+                    self._log.warning("reference_missing", error=told)
                 failed = True
             await asyncio.sleep(_POLL_SECONDS)
 

@@ -59,7 +59,10 @@ class MarketData:
         answer = await call(fetch(market_id=self._market_id), "mid price")
         if not answer.get("midPrice"):
             raise ExchangeError("mid price: the book has an empty side")
-        return decimal(answer["midPrice"])
+        try:
+            return decimal(answer["midPrice"])
+        except ArithmeticError as error:
+            raise ExchangeError("mid price: no number") from error
 
     async def close(self) -> None:
         """Close the channels."""
