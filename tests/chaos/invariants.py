@@ -64,7 +64,7 @@ def shared_tenures(tenures: Mapping[str, Iterable[Tenure]]) -> list[str]:
 
 
 def mixed_tenures(orders: Iterable[str], names: Mapping[str, str]) -> list[str]:
-    """Return the bots of whose orders in the book, given by cid, some are of an earlier tenure than others."""
+    """Return the bots of whose orders in the book, given by cid, some are of another tenure than others."""
     fences = defaultdict(set)
     for one in filter(None, map(cid.parse, orders)):
         fences[one.tag].add(one.fence)
