@@ -81,3 +81,24 @@ def test_a_bot_that_starts_without_the_stream_takes_out_what_a_killed_one_left(
     finally:
         venue.no_faults()
     assert second.end() == 0
+
+
+def test_a_stop_is_over_in_time_though_all_is_away_but_the_chain(
+    venue: VenueProcess, hub: Hub, bots: Start, tmp_path: Path
+) -> None:
+    address = wallet(venue, tmp_path, 544)
+    bot = bots(venue, tmp_path, MARKET, KIND, TRADER_CONFIG=aloof(tmp_path))
+    trading(bot)
+    until(lambda: venue.orders(address), "orders stand in the book")
+    venue.fault("freeze_stream", seconds=90)
+    venue.fault("delay", ms=4500, methods=["TradesV2"], seconds=90)
+    hub.redis.signal(signal.SIGSTOP)
+    try:
+        with hub.postgres.frozen():
+            # Fills may wait on the disk: it says that not all is well.
+            assert bot.end() == 1
+        assert venue.orders(address) == []
+        assert bot.events("all_cancelled")
+    finally:
+        hub.redis.signal(signal.SIGCONT)
+        venue.no_faults()
