@@ -21,6 +21,7 @@ from api.errors_bot import (
 from api.render import render_bot, template_hash
 from api.roster import job_network, stopped
 from api.store import RenderedVersion
+from api.waking import wake
 
 if TYPE_CHECKING:
     from api.audit import Actor, Audit
@@ -166,6 +167,7 @@ class Fleet:
             if job is None and self.roster.definition(bot_id) is None:
                 raise BotNotFoundError(bot_id)
             if not stopped(job):
+                await wake(self.nomad, bot_id)
                 index = await self.nomad.deregister(bot_id)
                 self.roster.note(bot_id, index, stop=True, network=job_network(job))
             self._owed.add(bot_id)

@@ -14,7 +14,7 @@ from api.models import Phase
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Verdict", "forsaken", "judge"]
+__all__ = ["Verdict", "died", "forsaken", "judge", "runs"]
 
 _ALIVE = {"pending", "running", "unknown"}
 _UNDECIDED = {"pending", "blocked"}
@@ -28,6 +28,7 @@ _TELLING = {
     "Failed Artifact Download",
     "Terminated",
 }
+_CLEAN = "exit code 0"
 _REASON_LENGTH = 300
 _NO_VOLUME = "missing compatible host volumes"
 """Nomad's word; a bot's job asks for one volume, its wallet's."""
@@ -75,11 +76,32 @@ def forsaken(
     )
 
 
+def died(allocation: dict[str, Any]) -> bool:
+    """Tell whether a bot's process ended by itself and the next one has not begun: its orders may stand."""
+    task = _task(allocation)
+    return (
+        allocation.get("DesiredStatus") == "run"
+        and allocation.get("ClientStatus") in _ALIVE
+        and task.get("State") != "running"
+        and _last_telling(task).get("Type") == "Terminated"
+    )
+
+
+def runs(allocation: dict[str, Any]) -> bool:
+    """Tell whether a bot's process runs and is not told to stop."""
+    return allocation.get("DesiredStatus") == "run" and _task(allocation).get("State") == "running"
+
+
 def _ended(allocations: list[dict[str, Any]], newest: dict[str, Any] | None) -> Verdict:
     alive = [item for item in allocations if item.get("ClientStatus") in _ALIVE]
     if alive:
         return Verdict(Phase.STOPPING, "cancelling its orders", alive[-1]["ID"], _started(alive[-1]))
-    return Verdict(Phase.STOPPED, allocation_id=newest["ID"] if newest else None)
+    if newest is None:
+        return Verdict(Phase.STOPPED)
+    trouble = _trouble(_task(newest))
+    unclean = trouble and trouble != _CLEAN
+    reason = f"its last process ended with {trouble}: look for open orders at the venue" if unclean else ""
+    return Verdict(Phase.STOPPED, reason, newest["ID"])
 
 
 def _between(newest: dict[str, Any], evaluations: list[dict[str, Any]]) -> Verdict:

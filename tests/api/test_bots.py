@@ -207,6 +207,19 @@ async def test_stop_of_a_stopped_bot_changes_nothing(drover):
     assert drover.nomad.index == index
 
 
+async def test_a_dead_bot_is_woken_before_it_is_stopped(drover):
+    async with drover.running(), drover.signed_in() as client:
+        await client.post("/api/v1/bots", json=BOT)
+        exited = {"Type": "Terminated", "Details": {"exit_code": "137", "signal": "9"}}
+        dead = drover.nomad.task_for_test(ID, State="pending", Restarts=1, Events=[exited])
+        assert (await client.post(f"{URL}/stop")).status_code == 202
+        # Its next process ran when the job was stopped: that is the one that takes the orders out.
+        (next_one,) = [i for i in drover.nomad.allocations.values() if i["CreateIndex"] > dead["CreateIndex"]]
+        assert next_one["TaskStates"]["bot"]["State"] == "running"
+        assert next_one["DesiredStatus"] == "stop"
+    assert drover.nomad.jobs[ID]["Stop"] is True
+
+
 async def test_plan_submits_nothing(drover):
     async with drover.running(), drover.signed_in() as client:
         body = (await client.post("/api/v1/bots/plan", json=BOT)).json()

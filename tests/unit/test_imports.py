@@ -15,7 +15,7 @@ LAYERS = [
     {"models"},
     {"render", "status", "phases", "credentials", "markets"},
     {"settings", "nomad_http", "nomad_client", "vault_client", "store", "migrate"},
-    {"watcher", "roster", "audit", "choice", "sign_in", "bot_locks"},
+    {"watcher", "roster", "audit", "choice", "sign_in", "bot_locks", "waking"},
     {"fleet"},
     {"services", "problems", "wire", "templating", "logs"},
     {"access", "middleware"},

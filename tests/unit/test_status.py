@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from api.models import Phase
-from api.phases import forsaken, judge
+from api.phases import died, forsaken, judge
 from api.status import StatusBoard
 
 TROUBLE = json.loads(
@@ -94,6 +94,7 @@ def event(kind, message="", **details):
 
 
 EXIT = event("Terminated", "Exit Code: 1", exit_code="1", signal="0", oom_killed="false")
+CLEAN_EXIT = event("Terminated", "Exit Code: 0", exit_code="0", signal="0", oom_killed="false")
 MISSING = event("Template", "Missing: vault.read(wallets/data/w)")
 REFUSED = event("Killing", "Template failed: vault.read(wallets/data/w): permission denied")
 
@@ -203,7 +204,24 @@ def test_a_stopped_job_is_stopping_until_its_last_process_is_gone(client):
     assert judge(stopped, [allocation(client="complete", desired="stop")], [], NOW).phase is Phase.STOPPED
     crashed = allocation(client="failed", desired="stop", events=[EXIT], Restarts=9)
     verdict = judge(stopped, [crashed], [], NOW)
-    assert (verdict.phase, verdict.reason) == (Phase.STOPPED, "")
+    assert verdict.phase is Phase.STOPPED
+    assert verdict.reason == "its last process ended with exit code 1: look for open orders at the venue"
+    clean = allocation(client="complete", desired="stop", events=[CLEAN_EXIT])
+    assert judge(stopped, [clean], [], NOW).reason == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"State": "pending", "events": [EXIT]}, True),
+        ({"State": "running", "events": [EXIT]}, False),
+        ({"State": "pending", "events": []}, False),
+        ({"State": "pending", "events": [EXIT], "desired": "stop"}, False),
+        ({"State": "dead", "client": "failed", "events": [EXIT]}, False),
+    ],
+)
+def test_a_bot_that_died_and_comes_back_later_is_told_apart(changes, expected):
+    assert died(allocation(**changes)) is expected
 
 
 def test_reasons_are_one_short_line():
