@@ -70,11 +70,11 @@ class Ledger:
         self.complete_until: datetime | None = None
         """All fills before are recorded."""
         self._who = who
-        self._pump = Pump(login, folder, who, log, on_batch=self._begin, when_written=self._fold)
+        self._pump = Pump(login, folder, who, log, on_mark=self._begin, when_written=self._fold)
         self._opened = asyncio.Event()
         self._tag = cids.tag(who.bot_id)
         self._seen = SeenFills()
-        self._meanwhile: list[tuple[Fill, SeenFill]] = []
+        self._meanwhile: list[tuple[int, Fill, SeenFill]] = []
         self._day: tuple[date, Decimal] | None = None
         self._last_at: datetime | None = None
         self._unfinished: tuple[StoredOrder, ...] = ()
@@ -175,7 +175,7 @@ class Ledger:
         if not self._pump.put(fill_record(fill, seen)):
             return False
         self._seen.add(seen)
-        self._meanwhile.append((fill, seen))
+        self._meanwhile.append((self._pump.put_to, fill, seen))
         self._count(fill)
         return True
 
@@ -213,23 +213,25 @@ class Ledger:
         self.book = self.book.filled(fill.side, fill.price, fill.quantity, fill.fee)
 
     def _begin(self) -> None:
-        """Note that what comes from now on is not in the batch that is being written."""
+        """Note that what comes from now on may not be written yet when the book is read next."""
         self._meanwhile = []
 
     async def _fold(self, postgres: Postgres) -> None:
-        """Read the book anew if it is stale, and add what came meanwhile; all before is written."""
+        """Read the book anew if it is stale, and add what is not written yet."""
         if not self._stale:
             return
         asked = self._asked
         state = await postgres.read(self._who, datetime.now(UTC).date(), _REMEMBER)
-        meanwhile, self._meanwhile, self._stale = self._meanwhile, [], asked != self._asked
+        self._stale = asked != self._asked
         self.book, self._last_at = state.book, state.last_at
         written = {(seen.place, seen.nth) for seen in state.seen}
-        for fill, seen in meanwhile:
-            if (seen.place, seen.nth) not in written:
+        for end, fill, seen in self._meanwhile:
+            if end > self._pump.written_to and (seen.place, seen.nth) not in written:
+                # Should another process have written it longer ago than was looked, all is read once more.
+                self._stale |= state.last_at is not None and fill.at <= state.last_at
                 self._count(fill)
         self._seen.add_all(state.seen)
-        if not self._opened.is_set() and asked == self._asked:
+        if not self._opened.is_set() and not self._stale:
             self.complete_until, self._unfinished = state.complete_until, state.unfinished
             self._day = next(iter(state.days.items()), None)
             self._opened.set()

@@ -38,7 +38,7 @@ class Pump:
         who: Identity,
         log: EventLog,
         *,
-        on_batch: Callable[[], None],
+        on_mark: Callable[[], None],
         when_written: Callable[[Postgres], Awaitable[None]],
     ) -> None:
         """Prepare.
@@ -48,20 +48,22 @@ class Pump:
             folder: of the queue.
             who: whose rows they are.
             log: for what happens to the connection.
-            on_batch: called when records are taken from the queue.
-            when_written: awaited when all that had been put before the last `on_batch` is written, before
-                anything else is; it may raise LedgerUnavailableError, and is called again.
+            on_mark: called now and then, when the end of the queue is marked.
+            when_written: awaited as soon as all up to the last mark is written, what dead processes left
+                too; nothing else is written meanwhile. It may raise LedgerUnavailableError, and is called
+                again after the next mark.
         """
         self.away = "not connected yet"
         """Why Postgres takes nothing, in a few words; empty while it does."""
         self._who = who
         self._log = log
-        self._on_batch, self._when_written = on_batch, when_written
+        self._on_mark, self._when_written = on_mark, when_written
         self._spool = Spool(folder)
         self._postgres = Postgres(login)
         self._task: asyncio.Task[None] | None = None
         self._news, self._idle = asyncio.Event(), asyncio.Event()
         self._oldest: float | None = None
+        self._marked = 0
         self._overfilled = ""
         self._closing = False
 
@@ -85,6 +87,16 @@ class Pump:
         self._idle.clear()
         self._news.set()
         return True
+
+    @property
+    def put_to(self) -> int:
+        """Where the queue ends now; grows with every record."""
+        return self._spool.put
+
+    @property
+    def written_to(self) -> int:
+        """Up to where all records are in Postgres; -1 while some that dead processes left are not."""
+        return self._spool.taken
 
     def wake(self) -> None:
         """Call the hook soon, though there is nothing to write."""
@@ -140,7 +152,6 @@ class Pump:
                 await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311 - jitter, no cryptography
                 delay = min(2 * delay, _BACKOFF[1])
             else:
-                self._tell("")
                 delay = _BACKOFF[0]
 
     def _tell(self, away: str) -> None:
@@ -162,22 +173,26 @@ class Pump:
 
     async def _drain(self) -> None:
         """Write until nothing is left; what goes on coming does not keep the hook from being called."""
-        records = self._batch()
-        while records:
-            whole = self._spool.peeked_all
+        self._mark()
+        while records := self._batch():
             await asyncio.to_thread(self._spool.sync)
             overfilled = await self._postgres.write(self._who, records)
             self._spool.done(len(records))
+            self._tell("")
             if overfilled:
                 self._overfilled = f"order {overfilled[0]} has more fills than it asked for"
                 self._log.error("ledger_overfilled", orders=overfilled)
-            if whole:
+            if self.written_to >= self._marked:
                 await self._when_written(self._postgres)
-            records = self._batch()
+                self._mark()
         await self._when_written(self._postgres)
+        self._tell("")
+
+    def _mark(self) -> None:
+        self._marked = self._spool.put
+        self._on_mark()
 
     def _batch(self) -> list[dict[str, Any]]:
-        self._on_batch()
         records = self._spool.peek(_BATCH)
         self._oldest = float(records[0]["recorded"]) if records else None
         if not records:

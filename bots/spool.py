@@ -42,8 +42,8 @@ class Spool:
         self._own: SpoolFile | None = None
         self._left: deque[SpoolFile] = deque()
         self._memory: deque[dict[str, Any]] = deque()
+        self._memory_taken = 0
         self._source: SpoolFile | None = None
-        self._peeked = 0
         self._disk_problem = ""
         self.dropped = 0
         """Records for which there was no room at all."""
@@ -127,21 +127,27 @@ class Spool:
                 self._source = file
                 return records
             self._finish(file)
-        self._source, self._peeked = None, min(count, len(self._memory))
-        return [self._memory[index] for index in range(self._peeked)]
+        self._source = None
+        return [self._memory[index] for index in range(min(count, len(self._memory)))]
 
     @property
-    def peeked_all(self) -> bool:
-        """Whether nothing waits behind what the last `peek` returned."""
-        if self._source is None:
-            return len(self._memory) <= self._peeked
-        return self._source is self._own and self._source.peeked_all and not self._memory
+    def put(self) -> int:
+        """How far this process has appended: in bytes on disk and records in memory, both together."""
+        return (self._own.put if self._own else 0) + self._memory_taken + len(self._memory)
+
+    @property
+    def taken(self) -> int:
+        """Up to where `put` then was all is done with, what dead processes left too; -1 while that is not."""
+        if self._left:
+            return -1
+        return (self._own.taken if self._own else 0) + self._memory_taken
 
     def done(self, count: int) -> None:
         """Forget the first `count` records of the last `peek`."""
         if self._source is None:
             for _ in range(count):
                 self._memory.popleft()
+            self._memory_taken += count
             return
         self._source.done(count)
         if self._source.drained:

@@ -43,6 +43,8 @@ class SpoolFile:
         self.damaged = 0
         self._read = 0
         self._ends: deque[int] = deque()
+        self._emptied = 0
+        """Bytes that were in it before it was last emptied."""
 
     @property
     def drained(self) -> bool:
@@ -50,9 +52,14 @@ class SpoolFile:
         return self._read >= self.size
 
     @property
-    def peeked_all(self) -> bool:
-        """Whether the last `peek` reached the end, as it is now."""
-        return (self._ends[-1] if self._ends else self._read) >= self.size
+    def put(self) -> int:
+        """Bytes ever put in."""
+        return self._emptied + self.size
+
+    @property
+    def taken(self) -> int:
+        """Of these, the bytes that are done with."""
+        return self._emptied + self._read
 
     def lock(self) -> None:
         """Take the file's lock, which the kernel gives back when the process ends, however it ends."""
@@ -110,6 +117,7 @@ class SpoolFile:
         """Start again at the front; only when it is drained."""
         if self.size:
             os.ftruncate(self._fd, 0)
+            self._emptied += self.size
             self.size = self._read = 0
 
     def sync(self) -> None:

@@ -25,6 +25,7 @@ from bots.cid import tag
 from bots.errors import SettingsError
 from bots.ledger import Identity, Ledger, LedgerUnavailableError, OrderStatus
 from bots.ledger_login import LedgerLogin, load_ledger_login
+from bots.ledger_sql import Postgres
 from bots.logs import EventLog
 from bots.model import Fill, NewOrder, Quote, Side
 from bots.pnl import Book
@@ -284,6 +285,33 @@ async def test_a_stream_of_records_without_a_pause_does_not_keep_the_bot_from_op
     assert await ledger.drained(20)
     assert ledger.book.fills == rows("SELECT count(*) FROM fills")[0][0] == count
     await ledger.close(1)
+
+
+@pytest.mark.parametrize("found", [1, 2])
+async def test_an_old_fill_that_another_process_wrote_and_that_comes_while_the_book_is_read_counts_once(
+    login, folder, rows, monkeypatch, found
+):
+    """What a copy finds in the history, while it takes over from the process that recorded it."""
+    async with opened(login, folder / "copy") as copy:
+        async with opened(login, folder / "first") as first:
+            for number in range(3):
+                first.fill(fill(number, f"1-{number}-{TAG}"))
+            first.advance(NOW + timedelta(hours=1))
+            await booked(first)
+        read, again = Postgres.read, []
+
+        async def slow_read(postgres, *asked):
+            state = await read(postgres, *asked)
+            if not again:
+                again.append(copy.fill(fill(found, f"1-{found}-{TAG}")))
+            return state
+
+        monkeypatch.setattr(Postgres, "read", slow_read)
+        copy.reopen()
+        await copy.opening(5)
+        assert again == [True]
+        assert copy.book.fills == 3
+    assert rows("SELECT count(*) FROM fills") == [(3,)]
 
 
 class TestAway:

@@ -171,6 +171,28 @@ def test_the_limit_stops_trading_first_and_then_drops_and_says_so(folder):
     spool.close()
 
 
+def test_a_mark_is_reached_when_all_before_it_is_done_whatever_comes_after(folder):
+    spool = opened(folder, limit=200)
+    dead = opened(folder)
+    dead.append({"n": -1})
+    dead.close()
+    spool.append({"n": 0})
+    mark = spool.put
+    spool.adopt()
+    done = []
+    for n in range(1, 40):  # the limit is passed on the way: the later ones are in memory
+        spool.append({"n": n})
+    while records := spool.peek(3):
+        assert (spool.taken >= mark) is (0 in done)
+        spool.done(len(records))
+        done += [record["n"] for record in records]
+        if spool.taken >= mark and done[-1] < 38:
+            assert 0 in done
+            spool.append({"n": 100})
+    assert done[:41] == list(range(-1, 40))
+    assert spool.taken == spool.put
+
+
 def test_a_folder_that_cannot_be_used_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SpoolError, match="cannot be written to"):
