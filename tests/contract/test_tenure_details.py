@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.hub import Hub
 
 NOW = datetime.now(UTC)
-LOG = EventLog(logging.getLogger("review"))
+LOG = EventLog(logging.getLogger("tenure"))
 
 
 def bought(number: int, quantity: str, price: str = "10") -> Fill:
