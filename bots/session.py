@@ -242,6 +242,9 @@ class Session:
             return
         except (LeaseError, TurnError) as error:
             self._log.warning("not_sent", reason=str(error))
+            if batch.create:
+                # Cancellations need nobody's leave, and whoever may place nothing needs them most.
+                await self._send(Batch(cancel=batch.cancel), block, fence)
             return
         except UnknownOutcomeError as error:
             self._desk.orders.sent(batch, error.tx_hash, error.timeout_height, block.height)

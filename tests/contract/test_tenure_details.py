@@ -6,26 +6,38 @@ import asyncio
 import contextlib
 import json
 import logging
+import signal
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bots import wiring
+from bots import cid, wiring
 from bots.desk import Desk, Parts
 from bots.halts import Halts
 from bots.ledger import Identity, Ledger
 from bots.logs import EventLog
-from bots.model import BlockUpdate, ExchangeError, Fill, Inventory, OrderUpdate, Side
+from bots.model import (
+    Batch,
+    BlockUpdate,
+    ExchangeError,
+    Fill,
+    Inventory,
+    NewOrder,
+    OrderUpdate,
+    Quote,
+    Side,
+)
 from bots.session import Session
 from bots.state import BotState, State
+from bots.ticks import price_on_tick
 from bots.working import InFlight
 from tests.contract.test_fills import Hall, Life, fills
 from tests.paper import ROOT, run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from tests.hub import Hub
@@ -96,6 +108,48 @@ def test_a_fill_that_comes_while_a_batch_is_in_flight_is_in_the_next_decision(
                 assert desk.orders.in_flight is None
                 assert desk.inventory != Inventory()
                 assert desk.inventory == await parts.exchange.inventory()
+
+    run(scenario())
+
+
+def take_lease(life: Life, hub: Hub) -> None:
+    hub.redis.admin("SET", f"{life.bot_id}:lease", "another", "PX", "20000")
+
+
+def freeze_redis(_life: Life, hub: Hub) -> None:
+    hub.redis.signal(signal.SIGSTOP)
+
+
+@pytest.mark.parametrize(("number", "spoil"), [(728, take_lease), (729, freeze_redis)])
+def test_cancellations_go_out_alone_when_new_orders_may_not(
+    hub: Hub, tmp_path: Path, number: int, spoil: Callable[[Life, Hub], None]
+) -> None:
+    async def scenario() -> None:
+        async with Hall().serving() as hall:
+            life = Life(hall, hub, tmp_path, number, "inj-usdt")
+            async with parts_of(life) as parts:
+                await parts.ledger.start()
+                session, block, fence = Session(parts, Desk()), await parts.feed.next(), parts.lease.fence
+                parts.exchange.follow(block)
+                price = price_on_tick(parts.exchange.market, Side.BUY, await parts.exchange.mid_price() / 2)
+                quote = Quote(Side.BUY, price, Decimal(2))
+                first, second = (NewOrder(cid.make(fence, n, life.bot_id), quote) for n in (1, 2))
+                await parts.exchange.submit(Batch(create=(first,)))
+                await parts.feed.reach(parts.feed.height + 4)
+                (stands,) = await parts.exchange.open_orders()
+                spoil(life, hub)
+                try:
+                    block = BlockUpdate(parts.feed.height, 0, NOW)
+                    parts.exchange.follow(block)
+                    await session._send(Batch(create=(second,), cancel=(stands,)), block, fence)
+                    await parts.feed.reach(parts.feed.height + 5)
+                    assert await parts.exchange.open_orders() == []
+                finally:
+                    hub.redis.signal(signal.SIGCONT)
+                    await parts.ledger.close(5)
+                assert life.lines.named("not_sent")
+                assert session._desk.orders.in_flight
+                assert session._desk.orders.in_flight.waiting == {first.cid}
 
     run(scenario())
 
