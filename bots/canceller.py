@@ -21,6 +21,9 @@ __all__ = ["Exchange", "cancel_everything", "settle", "snapshot", "withdraw"]
 
 _POLL_SECONDS = 0.25
 _SNAPSHOT_ATTEMPTS = 10
+_SURE_BLOCKS = 2
+"""Blocks beyond the timeout height: behind a load balancer another node may answer for the transaction than
+did for the height, and a node indexes a block's transactions a moment after it tells the block."""
 
 
 class Exchange(Protocol):
@@ -72,7 +75,8 @@ class Exchange(Protocol):
 async def settle(exchange: Exchange, in_flight: InFlight, log: EventLog) -> TxResult | None:
     """Wait until a transaction is in a block or never can be; returns its result, None when it never can.
 
-    Its timeout height makes that certain: the chain takes no transaction after it.
+    Its timeout height makes that certain: the chain takes no transaction after it, and two blocks later every
+    node has told it.
 
     Raises:
         ExchangeError: the exchange cannot be asked.
@@ -87,7 +91,7 @@ async def settle(exchange: Exchange, in_flight: InFlight, log: EventLog) -> TxRe
                     "transaction_failed", tx_hash=result.tx_hash, code=result.code, error=result.log[:300]
                 )
             return result
-        if height > in_flight.timeout_height:
+        if height > in_flight.timeout_height + _SURE_BLOCKS:
             log.warning("transaction_expired", tx_hash=in_flight.tx_hash)
             return None
         await asyncio.sleep(_POLL_SECONDS)

@@ -146,7 +146,9 @@ class SlowExchange:
                 self.orders = 0
         return self.height
 
-    async def submit(self, batch: Batch, permit: Any = None, max_timeout_height: int | None = None) -> tuple[str, int]:
+    async def submit(
+        self, batch: Batch, permit: Any = None, max_timeout_height: int | None = None
+    ) -> tuple[str, int]:
         assert batch.cancel_all
         self.sent += 1
         tx_hash, timeout = f"TX{self.sent}", self.height + 5
@@ -187,12 +189,22 @@ def test_a_lost_transaction_is_sent_again_only_after_its_timeout_height() -> Non
     exchange = SlowExchange(3, drop=1)
     run(cancel_everything(exchange, configure("b", "INFO")))
     assert (exchange.orders, exchange.sent) == (0, 2)
-    assert exchange.height > 101 + 5
+    assert exchange.height > 101 + 5 + 2
 
 
-def test_a_transaction_that_never_came_is_certain_after_its_timeout_height() -> None:
+def test_a_transaction_that_never_came_is_certain_two_blocks_after_its_timeout_height() -> None:
     exchange: Any = SlowExchange(0)
     assert run(settle(exchange, InFlight("NEVER", 103, 101, set()), configure("b", "INFO"))) is None
+    assert exchange.height == 103 + 2 + 1
+
+
+def test_a_transaction_that_a_node_indexes_late_is_found() -> None:
+    class Late(SlowExchange):
+        async def tx_result(self, tx_hash: str) -> TxResult | None:
+            return TxResult(tx_hash, 0, "") if self.height > 103 + 2 else None
+
+    exchange: Any = Late(0)
+    assert run(settle(exchange, InFlight("LATE", 103, 101, set()), configure("b", "INFO")))
 
 
 def test_an_unreachable_exchange_is_not_taken_for_an_empty_one() -> None:
