@@ -141,8 +141,10 @@ class Feed:
 
     @property
     def block_seconds(self) -> float | None:
-        """Observed time of a block, the average over the last ones; None before there are two."""
-        if len(self._block_times) < 2:  # noqa: PLR2004 - an interval has two ends
+        """Observed time of a block, the average over the last ones; None before there are two heights."""
+        if not self._block_times:
             return None
         (first, began), (last, ended) = self._block_times[0], self._block_times[-1]
+        if last <= first:
+            return None
         return max((ended - began).total_seconds() / (last - first), _FASTEST_BLOCK)

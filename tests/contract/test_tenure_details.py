@@ -154,6 +154,23 @@ def test_cancellations_go_out_alone_when_new_orders_may_not(
     run(scenario())
 
 
+def test_a_horizon_farther_than_a_lease_reaches_is_not_waited_for(hub: Hub, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Hall().serving() as hall:
+            life = Life(hall, hub, tmp_path, 730, "inj-usdt")
+            async with parts_of(life) as parts, asyncio.timeout(5):
+                session = Session(parts, Desk())
+                parts.lease.horizon = horizon = parts.feed.height + 3
+                await session._pass_horizon(parts.lease.fence)
+                assert parts.feed.height > horizon
+                # At 0.1 s a block these would take 21 s.
+                parts.lease.horizon = parts.feed.height + 210
+                await session._pass_horizon(parts.lease.fence)
+                assert life.lines.named("horizon_of_another_chain")
+
+    run(scenario())
+
+
 def test_blocks_that_nobody_asks_for_do_not_pile_up(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
