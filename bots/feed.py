@@ -76,8 +76,13 @@ class Feed:
         Raises:
             ExchangeError: the stream broke.
         """
-        await self._until(lambda: bool(self._blocks))
+        await self._until(lambda: self.more)
         return self._blocks.popleft()
+
+    @property
+    def more(self) -> bool:
+        """Whether another block waits to be asked for."""
+        return bool(self._blocks)
 
     async def reach(self, height: int) -> None:
         """Wait until the listener has been told of block `height`.

@@ -68,8 +68,13 @@ class Session:
             LeaseLostError: the lease is no longer held.
         """
         await self._begin(fence)
+        feed = self._parts.feed
         while True:
-            await self._on_block(await self._parts.feed.next(), fence)
+            block = await feed.next()
+            self._apply(block)
+            if not feed.more:
+                # What came while the bot was busy is old news: only the newest block is decided on.
+                await self._act(block, fence)
 
     # ---- the beginning
 
@@ -126,19 +131,23 @@ class Session:
 
     # ---- each block
 
-    async def _on_block(self, block: BlockUpdate, fence: int) -> None:
+    def _apply(self, block: BlockUpdate) -> None:
         self._desk.turn()
-        self._check_lease(fence)
         self.blocks += 1
-        orders = self._desk.orders
-        if block.height < orders.snapshot_height:
+        if block.height < self._desk.orders.snapshot_height:
             return
         self._exchange.follow(block)
-        orders.apply(block)
+        self._desk.orders.apply(block)
         if block.failures:
             self._pause(block.height)
         if block.fills or block.failures:
             self._inventory_is_old = True
+
+    async def _act(self, block: BlockUpdate, fence: int) -> None:
+        self._check_lease(fence)
+        orders = self._desk.orders
+        if block.height < orders.snapshot_height:
+            return
         if orders.in_flight is not None:
             if block.height >= orders.in_flight.sent_height + _ANSWER_BLOCKS:
                 await self._settle()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
 import signal
@@ -32,7 +33,7 @@ from bots.model import (
 from bots.session import Session
 from bots.state import BotState, State
 from bots.ticks import price_on_tick
-from bots.working import InFlight
+from bots.working import InFlight, WorkingOrders
 from tests.contract.test_fills import Hall, Life, fills
 from tests.paper import ROOT, run
 
@@ -89,6 +90,11 @@ async def parts_of(life: Life) -> AsyncIterator[Parts]:
         state.close()
 
 
+async def on_block(session: Session, block: BlockUpdate, fence: int) -> None:
+    session._apply(block)
+    await session._act(block, fence)
+
+
 def test_a_fill_that_comes_while_a_batch_is_in_flight_is_in_the_next_decision(
     hub: Hub, tmp_path: Path
 ) -> None:
@@ -101,10 +107,10 @@ def test_a_fill_that_comes_while_a_batch_is_in_flight_is_in_the_next_decision(
                 session._reconciled_at = asyncio.get_running_loop().time()
                 desk.orders.in_flight = InFlight("AA", height + 9, height, {"1-1-00000000"})
                 fence = parts.lease.fence
-                await session._on_block(BlockUpdate(height + 1, 0, NOW, fills=(bought(1, "2"),)), fence)
+                await on_block(session, BlockUpdate(height + 1, 0, NOW, fills=(bought(1, "2"),)), fence)
                 assert desk.orders.in_flight is not None
                 answer = OrderUpdate("1-1-00000000", "0x1", "Cancelled", Decimal(0))
-                await session._on_block(BlockUpdate(height + 2, 0, NOW, orders=(answer,)), fence)
+                await on_block(session, BlockUpdate(height + 2, 0, NOW, orders=(answer,)), fence)
                 assert desk.orders.in_flight is None
                 assert desk.inventory != Inventory()
                 assert desk.inventory == await parts.exchange.inventory()
@@ -167,6 +173,40 @@ def test_a_horizon_farther_than_a_lease_reaches_is_not_waited_for(hub: Hub, tmp_
                 parts.lease.horizon = parts.feed.height + 210
                 await session._pass_horizon(parts.lease.fence)
                 assert life.lines.named("horizon_of_another_chain")
+
+    run(scenario())
+
+
+def test_blocks_that_came_while_the_bot_was_busy_are_applied_and_only_the_newest_is_decided_on(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with Hall().serving() as hall, parts_of(Life(hall, hub, tmp_path, 731, "inj-usdt")) as parts:
+            applied: list[int] = []
+            decided: list[int] = []
+            apply = WorkingOrders.apply
+
+            def noted(orders: WorkingOrders, block: BlockUpdate) -> None:
+                applied.append(block.height)
+                apply(orders, block)
+
+            async def busy(_session: Session, block: BlockUpdate, _fence: int) -> None:
+                decided.append(block.height)
+                await asyncio.sleep(0.55)
+
+            monkeypatch.setattr(WorkingOrders, "apply", noted)
+            monkeypatch.setattr(Session, "_decide", busy)
+            await parts.ledger.start()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(3):
+                    await Session(parts, Desk()).follow(parts.lease.fence)
+            await parts.ledger.close(5)
+            assert applied == list(range(applied[0], applied[-1] + 1))
+            # Five blocks or so pass during each decision.
+            steps = [after - before for before, after in itertools.pairwise(decided)]
+            assert len(steps) >= 3
+            assert sum(steps) / len(steps) >= 4
+            assert max(steps) <= 8
 
     run(scenario())
 
