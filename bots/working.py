@@ -11,7 +11,7 @@ from bots.model import Batch, NewOrder, OpenOrder, Side
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from bots.model import BlockUpdate, Quote
+    from bots.model import BlockUpdate, OrderUpdate, Quote
 
 __all__ = ["InFlight", "WorkingOrders", "plan"]
 
@@ -61,27 +61,33 @@ class WorkingOrders:
         """Follow one block of the stream; what a snapshot already holds must not count a second time."""
         if block.height <= self.snapshot_height:
             return
-        for update in block.orders:
-            self._answered(update.cid)
-            if update.status == "Booked" and update.cid in self._sent:
-                side, price, quantity, _ = self._sent[update.cid].quote
-                self.open[update.cid] = OpenOrder(
-                    update.cid, update.order_hash, side, price, quantity, update.fillable
-                )
-            elif update.status != "Booked":
-                self.open.pop(update.cid, None)
+        told = {update.cid for update in block.orders if self._update(update)}
         for fill in block.fills:
-            self._fill(fill.cid, fill.quantity, booked={u.cid for u in block.orders if u.status == "Booked"})
+            self._answered(fill.cid)
+            if fill.cid not in told:
+                self._fill(fill.cid, fill.quantity)
         for cid in block.failures:
             self._answered(cid)
         if self.in_flight and not self.in_flight.waiting:
             self.in_flight = None
 
-    def _fill(self, cid: str, quantity: Decimal, booked: set[str]) -> None:
-        """Reduce an order; one that was booked in the same block already says what is left."""
+    def _update(self, update: OrderUpdate) -> bool:
+        """Take the exchange's word on an order; returns whether it says what is left after this block."""
+        cid = update.cid
         self._answered(cid)
+        if update.status == "Cancelled" or (update.status == "Matched" and not update.fillable):
+            self.open.pop(cid, None)
+            return False
+        if cid in self.open:
+            self.open[cid] = replace(self.open[cid], fillable=update.fillable)
+        elif cid in self._sent:
+            side, price, quantity, _ = self._sent[cid].quote
+            self.open[cid] = OpenOrder(cid, update.order_hash, side, price, quantity, update.fillable)
+        return True
+
+    def _fill(self, cid: str, quantity: Decimal) -> None:
         order = self.open.get(cid)
-        if order is None or cid in booked:
+        if order is None:
             return
         left = order.fillable - quantity
         if left > 0:

@@ -92,6 +92,33 @@ def test_fills_reduce_an_order_until_it_is_gone() -> None:
     assert not orders.open
 
 
+def matched(cid: str, left: str) -> OrderUpdate:
+    return OrderUpdate(cid, "0x", "Matched", D(left))
+
+
+def test_a_match_that_leaves_something_keeps_the_order_with_that() -> None:
+    orders = WorkingOrders()
+    sent(orders, "a", "b")
+    # b takes a part from the book at once, and rests with what is left.
+    orders.apply(BlockUpdate(11, 0, NOW, (booked("a"), matched("b", "1.5")), (fill("b", "0.5"),)))
+    assert {cid: order.fillable for cid, order in orders.open.items()} == {"a": D(2), "b": D("1.5")}
+    assert orders.in_flight is None
+    orders.apply(BlockUpdate(12, 0, NOW, (matched("a", "1.2"),), (fill("a", "0.8"),)))
+    assert orders.open["a"].fillable == D("1.2")
+    orders.apply(BlockUpdate(13, 0, NOW, (matched("a", "0"),), (fill("a", "1.2"),)))
+    assert set(orders.open) == {"b"}
+
+
+def test_a_match_of_an_order_that_only_a_snapshot_told_keeps_it_with_what_is_left() -> None:
+    orders = WorkingOrders()
+    orders.replace([open_order("z", Side.SELL, "11")], 20)
+    orders.apply(BlockUpdate(21, 0, NOW, (matched("z", "0.3"),), (fill("z", "0.7"),)))
+    assert orders.open["z"] == open_order("z", Side.SELL, "11", "0.3")
+    # A person's order on the same account is not ours to keep.
+    orders.apply(BlockUpdate(22, 0, NOW, (matched("by hand", "3"),)))
+    assert set(orders.open) == {"z"}
+
+
 def test_a_snapshot_is_the_truth() -> None:
     orders = WorkingOrders()
     sent(orders, "a")
