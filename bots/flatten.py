@@ -97,7 +97,7 @@ async def _knows_its_fills(parts: Parts) -> bool:
 
 
 async def _held(parts: Parts) -> _Held:
-    market, inventory = parts.exchange.market, await parts.exchange.inventory()
+    market, inventory = parts.exchange.market, (await parts.exchange.inventory()).tradable()
     position = inventory.position if market.derivative else parts.ledger.book.quantity
     most = parts.config.risk.max_position_notional
     return _Held(position, MarketView(market, parts.reference.price, inventory, most))
@@ -110,7 +110,11 @@ def _permitted(parts: Parts, held: _Held) -> Quote | None:
     if not risk.reference_is_fresh(parts.reference.age, limits):
         parts.log.error("flatten_without_price", position=held.position)
         return None
-    quote = closing_quote(held.position, held.view.market, held.view.reference, limits)
+    position = held.position
+    if not held.view.market.derivative:
+        # Gas was paid from it, or is kept for that: what is there is closed all the same.
+        position = min(position, held.view.inventory.base)
+    quote = closing_quote(position, held.view.market, held.view.reference, limits)
     verdict = risk.permit([quote] if quote else [], held.view, limits)
     for refused, reason in verdict.refused:
         parts.log.error("flatten_refused", reason=reason, price=refused.price, qty=refused.quantity)

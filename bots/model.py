@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -80,6 +80,12 @@ class Inventory:
     quote: Decimal = Decimal(0)
     position: Decimal = Decimal(0)
     """Derivatives: signed quantity."""
+    gas: Decimal = Decimal(0)
+    """Of `base`, what pays for transactions, cancellations above all, and must not be sold."""
+
+    def tradable(self) -> Inventory:
+        """Return what strategy and risk may reckon with."""
+        return replace(self, base=max(self.base - self.gas, Decimal(0)), gas=Decimal(0))
 
 
 @dataclass(frozen=True)

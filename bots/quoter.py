@@ -84,7 +84,7 @@ class Quoter:
         view = MarketView(
             market,
             self._reference.price,
-            inventory,
+            inventory.tradable(),
             limits.max_position_notional,
             tuple(self._reference.history),
         )

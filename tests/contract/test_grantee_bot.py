@@ -171,6 +171,8 @@ def test_only_what_was_deposited_in_the_subaccount_is_the_bots(venue: VenueProce
             assert (await main.inventory()).quote == 9000
             assert (await main.inventory()).base > 90
             assert (await trader.inventory()).base == 0
+            # Only the bank's INJ pays for gas.
+            assert ((await main.inventory()).gas, (await trader.inventory()).gas) == (D("0.05"), 0)
             assert await settled(trader, Batch((buy("5"),))) == 0
             assert (await trader.inventory()).quote == 1000
             too_much = NewOrder(next(_cids), Quote(Side.BUY, D(5), D(300)))

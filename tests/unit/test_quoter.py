@@ -125,3 +125,16 @@ def test_an_order_below_the_markets_least_is_refused(desk):
     quoter.changes(MARKET, Inventory(), [])
     (refused,) = permit([Quote(Side.BUY, D("9.99"), D("0.1"))], views[0], TRADER.risk).refused
     assert refused.reason == "notional 0.999 is below the market's least, 1"
+
+
+@pytest.mark.parametrize(("gas", "sold"), [("0", ["2"]), ("0.05", []), ("5", [])])
+def test_what_is_kept_for_gas_is_not_offered(desk, gas, sold):
+    quoter, _, _, views, wanted = desk
+    wanted[:] = [Quote(Side.SELL, D("10.01"), D(2))]
+    quoter._config = replace(
+        quoter._config, decide=lambda view: views.append(view) or Decision(tuple(wanted), "")
+    )
+    spot = replace(MARKET, derivative=False)
+    batch = quoter.changes(spot, Inventory(base=D(2), gas=D(gas)), [])
+    assert [str(order.quote.quantity) for order in batch.create] == sold
+    assert views[-1].inventory.base == max(D(2) - D(gas), 0)
