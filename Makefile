@@ -7,7 +7,7 @@ status:
 	./drover status
 test:  ## everything, against real engines; sets up what it needs
 	./ops/test.sh
-chaos:  ## faults on a real cluster of six bots, five of each kind (an hour); FLAGS="--rounds 1 --seed 7"
+chaos:  ## faults on a real cluster of six bots, five of each kind (half an hour); FLAGS="--rounds 1 --seed 7"
 	.venv/bin/python -m tests.chaos $(FLAGS)
 bench:  ## seconds from a start to the first order, and memory, on the running cluster
 	./drover bench

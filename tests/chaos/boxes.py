@@ -36,6 +36,10 @@ class Box:
         """Where its secrets lie on this machine."""
         return next(Path(m["Source"]) for m in self.details["Mounts"] if m["Destination"] == "/secrets")
 
+    def runs(self) -> bool:
+        """Return whether it has not ended yet."""
+        return self.id in docker.run("ps", "--quiet", "--no-trunc")
+
     def processes(self) -> list[Identity]:
         """Return all processes in it but Docker's init, each checked to be of this container."""
         first = None if self.details["HostConfig"].get("Init") else process.identify(self.pid)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops import docker
+from ops.redis import redis_of
+from ops.target import LOCAL_ONLY
 
 if TYPE_CHECKING:
     import random
@@ -61,10 +63,28 @@ def kill_service(job: str) -> Callable[[Arena, random.Random], Struck]:
         box = arena.box(job)
         box.signal(signal.SIGKILL)
         struck = _over(job)
-        arena.live.until(lambda: box.id not in docker.run("ps", "--quiet", "--no-trunc"), f"the end of {job}")
+        arena.live.until(lambda: not box.runs(), f"the end of {job}")
         return struck
 
     return strike
+
+
+def kill_several(arena: Arena, chance: random.Random) -> Struck:
+    """Kill a bot and some of what it stands on in one instant."""
+    jobs = [_any_bot(arena, chance).id, *chance.sample([VENUE, REDIS, POSTGRES], chance.choice([1, 2, 3]))]
+    some = [arena.box(job) for job in jobs]
+    for box in some:
+        box.signal(signal.SIGKILL)
+    struck = _over(", ".join(jobs))
+    for box in some:
+        arena.live.until(lambda box=box: not box.runs(), f"the end of {box.job}")
+    return struck
+
+
+def empty_redis(arena: Arena, _chance: random.Random) -> Struck:
+    """Let Redis forget everything: leases, fences, horizons, whose turn it is to sign."""
+    redis_of(arena.cluster, arena.vault, LOCAL_ONLY)._call("FLUSHALL")
+    return _over(REDIS)
 
 
 # ---- frozen
@@ -168,6 +188,8 @@ KINDS: dict[str, Callable[[Arena, random.Random], Struck]] = {
     "kill venue": kill_service(VENUE),
     "kill redis": kill_service(REDIS),
     "kill postgres": kill_service(POSTGRES),
+    "kill several": kill_several,
+    "empty redis": empty_redis,
     "freeze bot": freeze_bot,
     "freeze venue": freeze_service(VENUE),
     "freeze redis": freeze_service(REDIS),
