@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,10 +75,20 @@ def sign(chain: InjectiveChain, row: WalletRow, messages: Sequence[Any], how: Si
             "> signed.json\n  injectived tx broadcast signed.json"
         )
         return
-    if not how.yes:
-        click.confirm("Sign and send this with the owner's key?", abort=True)
+    _confirm(how)
     tx_hash = chain.send(_owner_key(row, how.key_file), messages)
     click.echo(f"Done, in transaction {tx_hash}.")
+
+
+def _confirm(how: Signing) -> None:
+    if how.yes:
+        return
+    if not sys.stdin.isatty():
+        raise OpsError(
+            "Nothing was signed: nobody is at the terminal to agree to it. Read what stands above; if it is "
+            "what you want, say --yes."
+        )
+    click.confirm("Sign and send this with the owner's key?", abort=True)
 
 
 def _owner_key(row: WalletRow, key_file: Path | None) -> Secret:
