@@ -25,8 +25,8 @@ _QUEUE = 1000
 """Blocks that the stream may be ahead of its reader; the feed reads at once."""
 _GAS_DENOM = "inj"
 _GAS_RESERVE = Decimal("0.05")
-"""INJ. A transaction that cancels ten orders is given 160 000 + 10 x 65 000 gas, which at the usual price
-(1.1 x 160 000 000 x 10^-18 INJ) costs 0.00015: this pays for 300, or for three at a hundred times the price."""
+"""INJ. Cancelling ten orders takes 160 000 + 10 x 65 000 gas at most, which at the usual price
+(1.1 x 160 000 000 x 10^-18 INJ) costs 0.00015: this pays for 300, or for three at 100 times the price."""
 
 
 class Account(MarketData):
