@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bots.ledger_records import OrderStatus
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bots.metrics import Metrics
     from bots.model import BlockUpdate, Fill, NewOrder, OrderUpdate
 
-__all__ = ["Bookkeeper"]
+__all__ = ["Bookkeeper", "fill_fields"]
 
 _ZERO = Decimal(0)
 
@@ -43,15 +43,7 @@ class Bookkeeper:
 
     def _fill(self, fill: Fill) -> None:
         if self._ledger.fill(fill):
-            self._log.info(
-                "fill",
-                trade_id=fill.trade_id,
-                cid=fill.cid,
-                side=fill.side,
-                price=fill.price,
-                qty=fill.quantity,
-                fee=fill.fee,
-            )
+            self._log.info("fill", **fill_fields(fill))
 
     def _update(self, update: OrderUpdate, at: datetime) -> None:
         self._ledger.order_update(update.cid, _status(update), update.order_hash, _ZERO, at)
@@ -94,6 +86,18 @@ class Bookkeeper:
             self._ledger.order_update(
                 cid, OrderStatus.CANCELLED, order_hash, _ZERO, at, "gone when it was looked up"
             )
+
+
+def fill_fields(fill: Fill) -> dict[str, Any]:
+    """Return what the log says of a fill."""
+    return {
+        "trade_id": fill.trade_id,
+        "cid": fill.cid,
+        "side": fill.side,
+        "price": fill.price,
+        "qty": fill.quantity,
+        "fee": fill.fee,
+    }
 
 
 def _status(update: OrderUpdate) -> OrderStatus:

@@ -7,6 +7,7 @@ import contextlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from bots.bookkeeper import fill_fields
 from bots.model import ExchangeError
 
 if TYPE_CHECKING:
@@ -50,23 +51,10 @@ async def catch_up(history: TradeHistory, ledger: Ledger, log: EventLog) -> int:
         for fill in page:
             if ledger.fill(fill):
                 found += 1
-                _tell(fill, log)
+                log.info("fill_caught_up", **fill_fields(fill), at=fill.at)
     if indexed is not None:
         ledger.advance(indexed - _OVERLAP)
     return found
-
-
-def _tell(fill: Fill, log: EventLog) -> None:
-    log.info(
-        "fill_caught_up",
-        trade_id=fill.trade_id,
-        cid=fill.cid,
-        side=fill.side,
-        price=fill.price,
-        qty=fill.quantity,
-        fee=fill.fee,
-        at=fill.at,
-    )
 
 
 async def keep_caught_up(
