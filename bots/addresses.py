@@ -9,6 +9,7 @@ __all__ = [
     "address_of_key",
     "default_subaccount",
     "index_of",
+    "is_address",
     "keccak",
     "owner_of",
     "subaccount",
@@ -46,6 +47,15 @@ def to_bytes(bech32_address: str) -> bytes:
     if raw is None or len(raw) != _ADDRESS_BYTES:
         raise ValueError(f"{bech32_address[:60]!r} is not an Injective address (inj1…)")
     return bytes(raw)
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is an address, `inj1…`."""
+    try:
+        to_bytes(text)
+    except ValueError:
+        return False
+    return True
 
 
 def default_subaccount(bech32_address: str) -> str:

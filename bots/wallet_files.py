@@ -115,7 +115,7 @@ def _wallet(path: Path) -> dict[str, Any]:
 
 
 def _address(path: Path, name: str, value: object) -> str:
-    if not isinstance(value, str) or not _is_address(value):
+    if not isinstance(value, str) or not addresses.is_address(value):
         raise SettingsError(
             f"{path}: {name} is not an Injective address (inj1…); correct it in Vault, beside the key."
         )
@@ -140,11 +140,3 @@ def _subaccount(path: Path, wallet: dict[str, Any], granter: str) -> int:
             f"{path}: subaccount must be a whole number from 0 to 999; correct it in Vault, beside the key."
         )
     return int(text)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        addresses.to_bytes(text)
-    except ValueError:
-        return False
-    return True

@@ -148,20 +148,12 @@ def _value(name: str, value: Any, methods: frozenset[str]) -> Any:
         "codespace": (isinstance(value, str) and value.isalnum(), "a word such as sdk or exchange"),
         "at": (value in ("check", "deliver"), "check or deliver"),
         "answer": (value in ("unavailable", "never"), "unavailable or never"),
-        "signer": (isinstance(value, str) and _is_address(value), "an address, inj1…"),
+        "signer": (isinstance(value, str) and addresses.is_address(value), "an address, inj1…"),
         "methods": (_are(value, methods), "a list of served RPC names such as BroadcastTx"),
     }[name]
     if not good:
         raise FaultError(f"{name} is {_shown(value)}; write {wanted}.")
     return value
-
-
-def _is_address(text: str) -> bool:
-    try:
-        addresses.to_bytes(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _number(value: Any, most: float) -> bool:
