@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import Path
 
-    from bots.ledger_login import LedgerLogin
+    from bots.logins import LedgerLogin
     from bots.logs import EventLog
     from bots.model import Fill, NewOrder
 

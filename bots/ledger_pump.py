@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from bots.ledger_login import LedgerLogin
     from bots.ledger_records import Identity
+    from bots.logins import LedgerLogin
     from bots.logs import EventLog
 
 __all__ = ["Pump"]

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
     from decimal import Decimal
 
-    from bots.ledger_login import LedgerLogin
     from bots.ledger_records import Identity
+    from bots.logins import LedgerLogin
 
 __all__ = ["LedgerUnavailableError", "Postgres", "State", "StoredOrder"]
 

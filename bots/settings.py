@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from bots.config import ConfigError, MarketEntry, TraderConfig, load_markets, load_trader
 from bots.errors import SettingsError
-from bots.ledger_login import LedgerLogin, load_ledger_login
-from bots.state import RedisLogin, read_login
+from bots.logins import LedgerLogin, Login, read_ledger_login, read_login
 from bots.wallet_files import WalletFiles, read_wallet
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class Settings:
     log_level: str
     trader: TraderConfig
     keys: WalletFiles
-    redis: RedisLogin
+    redis: Login
     ledger: LedgerLogin
     spool: Path
     """Folder of the ledger's queue; it outlives the process, not the allocation."""
@@ -105,8 +104,8 @@ def load_settings(env: Mapping[str, str]) -> Settings:
         level,
         trader,
         read_wallet(folder),
-        read_login(_required(env, "REDIS_ADDR"), folder / "redis.json"),
-        load_ledger_login(env),
+        read_login("REDIS_ADDR", _required(env, "REDIS_ADDR"), folder / "redis.json"),
+        read_ledger_login(env),
         Path(_required(env, "SPOOL_DIR")),
         Path(env["LOG_DIR"]) if env.get("LOG_DIR") else None,
         host,

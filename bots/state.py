@@ -8,24 +8,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from bots.errors import SettingsError
 from bots.resp import Answer, BrokenError, Connection, RefusedError
-from bots.secret import Secret
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from bots.logins import Login
 
-__all__ = ["BotState", "RedisLogin", "Script", "State", "StateError", "read_login"]
+__all__ = ["BotState", "Script", "State", "StateError"]
 
 _CALL_SECONDS = 0.5
 _TOTAL_SECONDS = 1.0
 """Of a call that has to open the connection anew."""
-_ADDRESS = re.compile(r"([A-Za-z0-9.\-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})", re.ASCII)
 
 
 class StateError(Exception):
@@ -35,16 +31,6 @@ class StateError(Exception):
         super().__init__(message)
         self.refusal = refusal
         """The server's own words, when it answered."""
-
-
-@dataclass(frozen=True)
-class RedisLogin:
-    """Where Redis answers, and as whom the bot signs in."""
-
-    host: str
-    port: int
-    username: str
-    password: Secret
 
 
 @dataclass(frozen=True)
@@ -58,31 +44,10 @@ class Script:
         object.__setattr__(self, "sha", hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest())
 
 
-def read_login(address: str, file: Path) -> RedisLogin:
-    """Read the bot's sign-in: `address` is host:port, `file` holds {"username", "password"}.
-
-    Raises:
-        SettingsError: the address or the file is not what it should be; the password is never quoted.
-    """
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
-        raise SettingsError(f"REDIS_ADDR is {address[:80]!r}; write host:port.")
-    try:
-        login = json.loads(file.read_text(encoding="utf-8"))
-        username, password = login["username"], login["password"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SettingsError(
-            f"{file} cannot be read ({type(error).__name__}); it must hold username and password of Redis."
-        ) from None
-    if not (isinstance(username, str) and isinstance(password, str) and username and password):
-        raise SettingsError(f"{file}: username and password must be texts; correct them in Vault.")
-    return RedisLogin(found[1].strip("[]"), int(found[2]), username, Secret(password))
-
-
 class State:
     """A Redis server, as a bot uses it; connects by itself, again and again."""
 
-    def __init__(self, login: RedisLogin) -> None:
+    def __init__(self, login: Login) -> None:
         self._where = f"{login.host}:{login.port}"
         self._connection = Connection(login.host, login.port, login.username, login.password)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from bots.logins import Login
 from bots.secret import Secret
-from bots.state import RedisLogin
 from ops import redis_users
 from ops.docker import apt_install
 from tests.engines import free_port
@@ -68,7 +68,7 @@ class RedisServer:
             return ""
 
     def login(self, wallet="wallet-1"):
-        return RedisLogin("127.0.0.1", self.port, f"wallet-{wallet}", Secret(WALLETS[wallet]))
+        return Login("127.0.0.1", self.port, f"wallet-{wallet}", Secret(WALLETS[wallet]))
 
     def signal(self, number):
         self.process.send_signal(number)

@@ -20,11 +20,12 @@ from typing import Any
 
 from bots import cid, injective
 from bots.lease import Lease
+from bots.logins import Login
 from bots.model import Batch, NewOrder, OpenOrder, Quote, Side
 from bots.secret import Secret
 from bots.settings import PaperEndpoints
 from bots.signing import WalletTurn
-from bots.state import RedisLogin, State
+from bots.state import State
 from tests.sdk import SPOT, Sdk
 
 _BOT = "wallet-1.inj-usdt.spot"
@@ -108,7 +109,7 @@ class Drover(Loop):
         super().__init__()
         paper = PaperEndpoints(where["grpc"], where["http"])
         host, port, username, password = where["redis"]
-        self.state = State(RedisLogin(host, port, username, Secret(password)))
+        self.state = State(Login(host, port, username, Secret(password)))
         self.lease = Lease(self.state, _BOT, "paper")
         self.exchange = injective.Injective(
             injective.network_for("paper", paper),

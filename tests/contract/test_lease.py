@@ -151,10 +151,11 @@ HOLDER = f"""
 import asyncio, json, sys
 from bots.lease import Lease, LeaseError
 from bots.secret import Secret
-from bots.state import RedisLogin, State
+from bots.logins import Login
+from bots.state import State
 
 async def main():
-    state = State(RedisLogin("127.0.0.1", int(sys.argv[1]), sys.argv[2], Secret(sys.argv[3])))
+    state = State(Login("127.0.0.1", int(sys.argv[1]), sys.argv[2], Secret(sys.argv[3])))
     lease = Lease(state, {BOT!r}, "paper")
     keeper = asyncio.create_task(lease.keep())
     count = 0

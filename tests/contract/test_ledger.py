@@ -24,8 +24,8 @@ from api.migrate import migrate
 from bots.cid import tag
 from bots.errors import SettingsError
 from bots.ledger import Identity, Ledger, LedgerUnavailableError, OrderStatus
-from bots.ledger_login import LedgerLogin, load_ledger_login
 from bots.ledger_sql import Postgres
+from bots.logins import LedgerLogin, read_ledger_login
 from bots.logs import EventLog
 from bots.model import Fill, NewOrder, Quote, Side
 from bots.pnl import Book
@@ -51,7 +51,7 @@ def login(postgres_login):
     credentials = Credentials(postgres_login)
     migrate(*(credentials.database(who) for who in ("owner", "api", "bots")), patience=20)
     bots = credentials.database("bots")
-    return LedgerLogin(bots.host, bots.port, bots.database, bots.username, Secret(bots.password.reveal()))
+    return LedgerLogin(bots.host, bots.port, bots.username, Secret(bots.password.reveal()), bots.database)
 
 
 @pytest.fixture
@@ -316,7 +316,7 @@ async def test_an_old_fill_that_another_process_wrote_and_that_comes_while_the_b
 
 class TestAway:
     async def test_without_postgres_it_says_why_and_records_on_disk(self, login, folder, rows):
-        nowhere = LedgerLogin("127.0.0.1", free_port(), "drover", "x", Secret("hunter2"))
+        nowhere = LedgerLogin("127.0.0.1", free_port(), "x", Secret("hunter2"), "drover")
         ledger = Ledger(nowhere, folder, WHO, LOG)
         await ledger.start()
         began = time.monotonic()
@@ -393,14 +393,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from bots.ledger import Identity, Ledger
-from bots.ledger_login import LedgerLogin
+from bots.logins import LedgerLogin
 from bots.logs import EventLog
 from bots.model import Fill, Side
 from bots.secret import Secret
 
 async def main():
     told = json.loads(sys.argv[1])
-    login = LedgerLogin("127.0.0.1", told["port"], "postgres", told["user"], Secret(told["password"]))
+    login = LedgerLogin("127.0.0.1", told["port"], told["user"], Secret(told["password"]), "postgres")
     who = Identity("wallet-1.inj-usdt.spot", "inj-usdt", "paper", "0xaa")
     ledger = Ledger(login, Path(told["folder"]), who, EventLog(logging.getLogger("x")))
     await ledger.start()
@@ -540,7 +540,7 @@ class TestLogin:
     async def test_read(self, tmp_path):
         (tmp_path / "ledger.json").write_text('{"username": "u", "password": "p"}')
         env = {"LEDGER_ADDR": "172.17.0.1:5432", "NOMAD_SECRETS_DIR": str(tmp_path)}
-        login = load_ledger_login(env)
+        login = read_ledger_login(env)
         assert (login.host, login.port, login.database, login.username) == ("172.17.0.1", 5432, "drover", "u")
         assert login.password.reveal() == "p"
 
@@ -560,7 +560,7 @@ class TestLogin:
         if text is not None:
             (tmp_path / "ledger.json").write_text(text)
         with pytest.raises(SettingsError, match=said) as refused:
-            load_ledger_login({"LEDGER_ADDR": "h:1", "NOMAD_SECRETS_DIR": str(tmp_path), **env})
+            read_ledger_login({"LEDGER_ADDR": "h:1", "NOMAD_SECRETS_DIR": str(tmp_path), **env})
         assert "hunter2" not in str(refused.value)
 
 

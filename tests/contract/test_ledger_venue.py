@@ -26,7 +26,7 @@ from bots import cid as cids
 from bots.config import load_markets
 from bots.ledger import Identity, Ledger
 from bots.ledger_catchup import catch_up
-from bots.ledger_login import LedgerLogin
+from bots.logins import LedgerLogin
 from bots.logs import EventLog
 from bots.model import ExchangeError
 from bots.secret import Secret
@@ -46,7 +46,7 @@ def login(postgres_login):
     credentials = Credentials(postgres_login)
     migrate(*(credentials.database(who) for who in ("owner", "api", "bots")), patience=20)
     bots = credentials.database("bots")
-    return LedgerLogin(bots.host, bots.port, bots.database, bots.username, Secret(bots.password.reveal()))
+    return LedgerLogin(bots.host, bots.port, bots.username, Secret(bots.password.reveal()), bots.database)
 
 
 def account_of(venue, address, kind):
@@ -199,7 +199,7 @@ from bots.injective.account import Account
 from bots.injective.network import network_for
 from bots.ledger import Identity, Ledger
 from bots.ledger_catchup import keep_caught_up
-from bots.ledger_login import LedgerLogin
+from bots.logins import LedgerLogin
 from bots.logs import EventLog
 from bots.secret import Secret
 from bots.settings import PaperEndpoints
@@ -211,7 +211,7 @@ async def listen():
     network = network_for("paper", PaperEndpoints(*told["venue"]))
     account = Account(network, told["market"], told["address"], derivative=False)
     await account.load_market()
-    login = LedgerLogin("127.0.0.1", told["port"], "postgres", told["user"], Secret(told["password"]))
+    login = LedgerLogin("127.0.0.1", told["port"], told["user"], Secret(told["password"]), "postgres")
     ledger = Ledger(login, Path(told["folder"]), Identity(*told["who"]), log)
     await ledger.start()
     updates = account.updates()

@@ -34,11 +34,12 @@ from bots.model import Batch, NewOrder, Quote, Side
 from bots.secret import Secret
 from bots.settings import PaperEndpoints
 from bots.signing import TurnError, WalletTurn
-from bots.state import RedisLogin, State
+from bots.logins import Login
+from bots.state import State
 
 async def main(bot, market, key, address, grpc, http, port, username, password, batches):
     network = injective.network_for("paper", PaperEndpoints(grpc, http))
-    state = State(RedisLogin("127.0.0.1", int(port), username, Secret(password)))
+    state = State(Login("127.0.0.1", int(port), username, Secret(password)))
     turn = WalletTurn(state, "wallet-1", address)
     derivative = bot.endswith("derivative")
     exchange = injective.Injective(network, market, Secret(key), address, derivative=derivative, turn=turn)
@@ -247,10 +248,11 @@ def test_who_froze_in_the_turn_does_not_send_after(redis_server, tmp_path):
 import asyncio, sys, time
 from bots.secret import Secret
 from bots.signing import WalletTurn
-from bots.state import RedisLogin, State
+from bots.logins import Login
+from bots.state import State
 
 async def main():
-    state = State(RedisLogin("127.0.0.1", int(sys.argv[1]), sys.argv[2], Secret(sys.argv[3])))
+    state = State(Login("127.0.0.1", int(sys.argv[1]), sys.argv[2], Secret(sys.argv[3])))
     async with WalletTurn(state, "wallet-1", {ADDRESS!r}).take() as slot:
         print(slot.valid(), flush=True)
         sys.stdin.readline()

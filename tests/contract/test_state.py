@@ -11,8 +11,9 @@ from decimal import Decimal
 import pytest
 
 from bots.errors import SettingsError
+from bots.logins import read_login
 from bots.secret import Secret
-from bots.state import BotState, Script, State, StateError, read_login
+from bots.state import BotState, Script, State, StateError
 from tests.redis import FREEZE, THAW
 
 BOT = "wallet-1.inj-usdt.spot"
@@ -143,6 +144,7 @@ def test_a_restarted_server_is_found_again_within_the_same_call(redis_server):
     ("address", "text", "words"),
     [
         ("redis", "{}", "REDIS_ADDR is 'redis'; write host:port"),
+        ("redis:99999", "{}", "write host:port"),
         ("redis:6379", None, "cannot be read"),
         ("redis:6379", "{", "cannot be read"),
         ("redis:6379", '["username"]', "cannot be read"),
@@ -156,13 +158,13 @@ def test_a_wrong_sign_in_is_refused(tmp_path, address, text, words):
     if text is not None:
         file.write_text(text)
     with pytest.raises(SettingsError, match=words):
-        read_login(address, file)
+        read_login("REDIS_ADDR", address, file)
 
 
 def test_the_sign_in_is_read_and_never_shows_its_password(tmp_path):
     file = tmp_path / "redis.json"
     file.write_text(json.dumps({"username": "wallet-wallet-1", "password": "hidden"}))
-    login = read_login("[::1]:6379", file)
+    login = read_login("REDIS_ADDR", "[::1]:6379", file)
     assert (login.host, login.port, login.username, login.password.reveal()) == (
         "::1",
         6379,
