@@ -47,6 +47,9 @@ class Reporter:
                     if not self._away:
                         self._parts.log.warning("redis_away", error=str(error))
                     self._away = True
+                if prices.done():
+                    # Only a defect ends it, and that must not pass in silence.
+                    prices.result()
                 await asyncio.sleep(_EVERY_SECONDS)
         finally:
             prices.cancel()

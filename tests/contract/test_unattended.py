@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from bots.injective import Injective
+from bots.lease import Lease
+from bots.ledger import Ledger
+from bots.reporter import Reporter
+from tests.contract.test_fills import Hall, Life, fills
 from tests.contract.test_tenure import KIND, MARKET, state, trading, wallet
-from tests.paper import ROOT, until
+from tests.paper import ROOT, run, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,3 +110,47 @@ def test_a_stop_is_over_in_time_though_all_is_away_but_the_chain(
     finally:
         hub.redis.signal(signal.SIGCONT)
         venue.no_faults()
+
+
+PARTS = {
+    "the lease's keeper": (Lease, "_renew"),
+    "what is told every second": (Reporter, "readings"),
+    "the price for the page": (Injective, "mid_price"),
+    "the looking up": (Ledger, "advance"),
+}
+
+
+@pytest.mark.parametrize("number", range(len(PARTS)), ids=PARTS)
+def test_a_part_that_dies_by_a_defect_ends_the_bot_with_an_empty_book(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    whose, name = list(PARTS.values())[number]
+    sound, broken = getattr(whose, name), False
+
+    def once(*args: Any, **kwargs: Any) -> Any:
+        nonlocal broken
+        if broken:
+            broken = False
+            raise TypeError("a defect")
+        return sound(*args, **kwargs)
+
+    async def scenario() -> None:
+        nonlocal broken
+        async with Hall().serving() as hall:
+            life = Life(hall, hub, tmp_path, 550 + number, "inj-usdt")
+            running = asyncio.create_task(life.once(asyncio.Event()))
+            await fills(life, 2, running)
+            assert life.open_orders()
+            broken = True
+            async with asyncio.timeout(20):
+                assert await running == 1
+            assert not broken
+            assert life.open_orders() == []
+            (told,) = life.lines.named("internal_error")
+            assert told["error"] == "TypeError: a defect"
+            assert life.written() == life.traded()
+            assert ":0" in hub.redis.admin("EXISTS", f"{life.bot_id}:lease")
+
+    monkeypatch.setattr("bots.ledger_catchup._EVERY", 0.5)
+    monkeypatch.setattr(whose, name, once)
+    run(scenario())
