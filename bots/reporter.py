@@ -32,7 +32,6 @@ class Reporter:
         self._parts = parts
         self._desk = desk
         self._began = time.monotonic()
-        self._quantity: Decimal | None = None
         self._away = False
 
     async def run(self) -> None:
@@ -64,10 +63,9 @@ class Reporter:
         if not parts.lease.held:
             return
         await parts.halts.sync()
-        book = parts.ledger.book
-        if self._desk.ledger_open and book.quantity != self._quantity:
+        if self._desk.ledger_open:
+            # Each time: a Redis that lost its data has it again within a second.
             await parts.state.save_position(parts.symbol, self._position())
-            self._quantity = book.quantity
         await parts.state.save_status(self.status())
 
     def _position(self) -> dict[str, Any]:

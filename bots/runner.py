@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bot"]
 
-_BACKOFF = (0.5, 15.0)
+_BACKOFF = (0.5, 5.0)
 _TURN_SECONDS = 1.0
 _EMPTYING_SECONDS = 10.0
 """How long a bot that cannot see tries to empty the book before it tries to see again."""
