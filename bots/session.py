@@ -1,25 +1,21 @@
-"""Trading while the lease is held: connect, tidy up, follow the stream, decide at each block."""
+"""Trading while the lease is held: connect, tidy up, follow the stream, have each block decided on."""
 
 from __future__ import annotations
 
-import functools
 import time
 from typing import TYPE_CHECKING
 
-from bots import risk
 from bots.canceller import cancel_everything, settle, snapshot
-from bots.lease import LEASE_SECONDS, LeaseError, height_cap
+from bots.dealer import Dealer
 from bots.ledger import LedgerUnavailableError
 from bots.ledger_catchup import catch_up
-from bots.model import Batch, ExchangeError, RejectedError, UnknownOutcomeError
-from bots.permission import Facts, Permission, judge
-from bots.signing import TurnError
+from bots.model import ExchangeError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from bots.desk import Desk, Parts
-    from bots.model import BlockUpdate, NewOrder
+    from bots.model import BlockUpdate
 
 __all__ = ["LeaseLostError", "Session"]
 
@@ -27,9 +23,6 @@ _ANSWER_BLOCKS = 3
 """Blocks after which a batch that the stream did not answer for is looked up."""
 _RECONCILE_SECONDS = 20.0
 _GRANT_SECONDS = 3600.0
-_LONGEST_PAUSE = 64
-_LEAST_BLOCKS = 2
-"""A transaction with less time than that would mostly time out."""
 _FARTHEST_HORIZON = 200
 """Blocks; a lease of 8 s allows 160 of the fastest (0.05 s): what is farther, a chain had that began anew."""
 _OPENING_SECONDS = 0.2
@@ -51,8 +44,7 @@ class Session:
         self._tidy_for = 0
         """The fence under which the book was emptied of what earlier tenures left."""
         self._reconciled_at = 0.0
-        self._resume_height = 0
-        self._refusals = 0
+        self._dealer = Dealer(parts, desk)
         self._opening_at = 0.0
         self._grant_at = 0.0
         self._inventory_is_old = False
@@ -139,7 +131,7 @@ class Session:
         self._exchange.follow(block)
         self._desk.orders.apply(block)
         if block.failures:
-            self._pause(block.height)
+            self._dealer.pause(block.height)
         if block.fills or block.failures:
             self._inventory_is_old = True
 
@@ -161,7 +153,7 @@ class Session:
         if time.monotonic() - self._grant_at > _GRANT_SECONDS:
             await self._check_grant()
         await self._open_ledger()
-        await self._decide(block, fence)
+        await self._dealer.decide(block, fence)
 
     async def _check_grant(self) -> None:
         """Say in time that the account's grant to this key ends; a key that trades its own needs none."""
@@ -196,89 +188,6 @@ class Session:
             self._log.info("reconciled", before=len(before), open_orders=len(orders.open))
             gone = [(cid, order_hash) for cid, order_hash in before.items() if cid not in orders.open]
             self._parts.books.gone(gone, self._time)
-
-    def _pause(self, height: int) -> None:
-        """Wait longer after each refusal in a row: what the chain refused once it mostly refuses again."""
-        self._refusals += 1
-        self._resume_height = height + min(2**self._refusals, _LONGEST_PAUSE)
-
-    # ---- decisions
-
-    def permission(self) -> Permission:
-        """Return whether orders may stand in the book now."""
-        parts, limits = self._parts, self._parts.config.risk
-        reference = parts.reference
-        fresh = risk.reference_is_fresh(reference.age, limits)
-        if fresh and self._desk.ledger_open:
-            parts.halts.check(reference.price)
-        facts = Facts(
-            lease_held=parts.lease.held,
-            lease_left=parts.lease.remaining,
-            lease_needed=LEASE_SECONDS / 2,
-            ledger_open=self._desk.ledger_open,
-            ledger_lag=parts.ledger.lag,
-            ledger_problem=parts.ledger.problem,
-            reference_fresh=fresh,
-            halt=parts.halts.reason,
-        )
-        return judge(facts, limits)
-
-    async def _decide(self, block: BlockUpdate, fence: int) -> None:
-        permission, orders = self.permission(), self._desk.orders
-        self._desk.tell(permission.state, permission.reason, self._log)
-        if not permission.may_place:
-            await self._send(Batch(cancel=tuple(orders.open.values())), block, fence)
-        elif block.height >= self._resume_height:
-            have = orders.open.values()
-            batch = self._parts.quoter.changes(self._exchange.market, self._desk.inventory, have)
-            await self._send(batch, block, fence)
-
-    async def _send(self, batch: Batch, block: BlockUpdate, fence: int) -> None:
-        """Send what changes, as one transaction that cannot outlive the lease."""
-        cap = self._height_cap()
-        if cap is None:
-            batch = Batch(cancel=batch.cancel)
-        if not batch.create and not batch.cancel:
-            return
-        books, cids = self._parts.books, [order.cid for order in batch.create]
-        permit = functools.partial(self._parts.lease.permit, fence=fence) if batch.create else None
-        self._parts.metrics.decided(cids)
-        try:
-            tx_hash, timeout_height = await self._exchange.submit(batch, permit, cap)
-        except RejectedError as error:
-            self._parts.metrics.rejected(cids, error.code)
-            self._rejected(batch.create, error, block)
-            return
-        except (LeaseError, TurnError) as error:
-            self._log.warning("not_sent", reason=str(error))
-            if batch.create:
-                # Cancellations need nobody's leave, and whoever may place nothing needs them most.
-                await self._send(Batch(cancel=batch.cancel), block, fence)
-            return
-        except UnknownOutcomeError as error:
-            self._desk.orders.sent(batch, error.tx_hash, error.timeout_height, block.height)
-            books.sent(batch.create, error.tx_hash, block.time)
-            self._log.warning("outcome_unknown", tx_hash=error.tx_hash)
-            raise
-        self._refusals = 0
-        self._parts.metrics.acked(cids)
-        self._desk.orders.sent(batch, tx_hash, timeout_height, block.height)
-        books.sent(batch.create, tx_hash, block.time)
-
-    def _height_cap(self) -> int | None:
-        """Return the last block that may hold new orders, None when too few are left of the lease."""
-        feed = self._parts.feed
-        if feed.block_seconds is None:
-            return None
-        cap = height_cap(feed.height, self._parts.lease.remaining, feed.block_seconds)
-        return cap if cap >= feed.height + _LEAST_BLOCKS else None
-
-    def _rejected(self, orders: tuple[NewOrder, ...], error: RejectedError, block: BlockUpdate) -> None:
-        self._pause(block.height)
-        self._parts.books.refused(orders, f"code {error.code}", block.time)
-        self._log.warning(
-            "batch_rejected", code=error.code, error=str(error), resume_height=self._resume_height
-        )
 
     @property
     def _time(self) -> datetime:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bots import cid, wiring
+from bots.dealer import Dealer
 from bots.desk import Desk, Parts
 from bots.halts import Halts
 from bots.ledger import Identity, Ledger
@@ -147,7 +148,7 @@ def test_cancellations_go_out_alone_when_new_orders_may_not(
                 try:
                     block = BlockUpdate(parts.feed.height, 0, NOW)
                     parts.exchange.follow(block)
-                    await session._send(Batch(create=(second,), cancel=(stands,)), block, fence)
+                    await session._dealer._send(Batch(create=(second,), cancel=(stands,)), block, fence)
                     await parts.feed.reach(parts.feed.height + 5)
                     assert await parts.exchange.open_orders() == []
                 finally:
@@ -190,7 +191,7 @@ def test_blocks_that_came_while_the_bot_was_busy_are_applied_and_only_the_newest
                 applied.append(block.height)
                 apply(orders, block)
 
-            async def busy(_session: Session, block: BlockUpdate, _fence: int) -> None:
+            async def busy(_dealer: Dealer, block: BlockUpdate, _fence: int) -> None:
                 decided.append(block.height)
                 # Five blocks or so.
                 await asyncio.sleep(0.55)
@@ -198,7 +199,7 @@ def test_blocks_that_came_while_the_bot_was_busy_are_applied_and_only_the_newest
                     raise ExchangeError("enough")
 
             monkeypatch.setattr(WorkingOrders, "apply", noted)
-            monkeypatch.setattr(Session, "_decide", busy)
+            monkeypatch.setattr(Dealer, "decide", busy)
             await parts.ledger.start()
             with pytest.raises(ExchangeError, match="enough"):
                 await Session(parts, Desk()).follow(parts.lease.fence)
