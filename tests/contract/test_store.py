@@ -166,7 +166,9 @@ class TestRealOnly:
 
     async def test_two_migrations_at_once(self, logins):
         owner, api = logins.database("owner"), logins.database("api")
-        await asyncio.gather(*(asyncio.to_thread(migrate, owner, api, logins.database("bots"), 10) for _ in range(3)))
+        await asyncio.gather(
+            *(asyncio.to_thread(migrate, owner, api, logins.database("bots"), 10) for _ in range(3))
+        )
 
     async def test_audit_rows_hold_what_was_done(self, logins):
         store = Store(logins.database("api"))
