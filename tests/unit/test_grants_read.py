@@ -48,7 +48,7 @@ def test_typed_grants_are_read(kind: str, limits: Any, spot: set[str], derivativ
     assert (grant.subaccount, grant.spot, grant.derivative) == (FIRST, spot, derivative)
     assert grant.limited
     assert grant.until is not None
-    assert abs(grant.until - NOW - timedelta(hours=1)) < timedelta(minutes=1)
+    assert abs(grant.until - datetime.now(UTC) - timedelta(hours=1)) < timedelta(minutes=1)
 
 
 def test_grants_without_limits_are_read() -> None:
