@@ -120,6 +120,16 @@ class Session:
         self._parts.books.gone([one for one in left if one[0] not in desk.orders.open], self._time)
         book = self._parts.ledger.book
         self._log.info("ledger_opened", fills=book.fills, position=book.quantity, realised=book.realised)
+        await self._compare_position()
+
+    async def _compare_position(self) -> None:
+        """Go on from the position that was left in Redis: the ledger must know it, or it lacks fills."""
+        left, book = await self._parts.state.position(self._parts.symbol), self._parts.ledger.book
+        if left is None:
+            return
+        known = int(left.get("fills", 0))
+        tell = self._log.warning if known > book.fills else self._log.info
+        tell("position_found", position=left.get("qty"), fills=known, fills_in_ledger=book.fills)
 
     # ---- each block
 

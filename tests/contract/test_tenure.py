@@ -180,6 +180,9 @@ def test_the_daily_loss_limit_halts_over_restarts_until_an_operator_clears_it(
     bot.end(signal.SIGKILL)
     bot = bots(venue, tmp_path, MARKET, KIND, TRADER_CONFIG=cautious)
     until(lambda: state(bot) == "halted", "it is still halted", 25)
+    (left,) = bot.events("position_found")
+    assert left["level"] == "INFO"
+    assert 0 <= left["fills"] <= left["fills_in_ledger"]
     time.sleep(1)
     assert not venue.orders(address)
     now = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() + 1))
