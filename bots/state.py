@@ -139,10 +139,6 @@ class BotState:
         """Note that the day's loss counts anew after the clearing of that moment."""
         await self._save("forgiven", {"at": at})
 
-    async def clear_halt(self) -> None:
-        """Let the bot trade again."""
-        await self._state.call("DEL", f"{self._id}:halt")
-
     async def _save(self, name: str, record: dict[str, Any]) -> None:
         await self._state.call("SET", f"{self._id}:{name}", json.dumps(record, default=_plain))
 

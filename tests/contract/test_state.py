@@ -42,8 +42,6 @@ def test_records_come_back_as_they_were_kept(redis_server):
         assert await bot.status() == {"heartbeat": 1, "why": None}
         await bot.save_halt({"reason": "daily loss"})
         assert await bot.halt() == {"reason": "daily loss"}
-        await bot.clear_halt()
-        assert await bot.halt() is None
 
     with_state(redis_server, scenario)
     assert "0.000000000000000001" in redis_server.admin("GET", f"{BOT}:position:inj-usdt")

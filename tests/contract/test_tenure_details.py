@@ -275,7 +275,7 @@ async def halting(life: Life) -> AsyncIterator[tuple[BotState, Ledger, Halts]]:
 async def clear(records: BotState, at: datetime) -> None:
     """What `drover bots clear` leaves."""
     await records._save("cleared", {"at": at.isoformat(), "by": "ops"})
-    await records.clear_halt()
+    await records._state.call("DEL", f"{records._id}:halt")
 
 
 def test_a_halt_that_is_cleared_before_there_is_a_price_does_not_lift_the_limit(
